@@ -1,0 +1,142 @@
+package jettison
+
+import (
+	"context"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// A RemoveReport says what was done about one reference.
+type RemoveReport struct {
+	// Reference is the text as typed.
+	Reference string
+	// Image is the ID of the image it was resolved to, or empty.
+	Image digest.Digest
+	// Records are what was done, in the order of rule D10; never nil unless
+	// Err is set.
+	Records []DeleteResponse
+	// Kept are the images that were reached and stay, with the reason.
+	Kept []Kept
+	// SpaceReclaimed is the number of bytes of content that went.
+	SpaceReclaimed int64
+	// Err says why nothing was done about this reference.
+	Err error
+
+	done []Step
+}
+
+// Apply carries out a plan exactly as it says. If the stores have changed since
+// in a way that matters to the plan, nothing is done and the error, of class
+// Conflict, names the first difference. A removal that the plan refuses is
+// skipped. The records and errors are those of [Service.ImageDelete].
+func (s *Service) Apply(ctx context.Context, plan *Plan) ([]DeleteResponse, error) {
+	if plan == nil {
+		return nil, class.Errorf(class.InvalidArgument, "there is no plan to apply")
+	}
+	reports, err := s.execute(ctx, plan.request, plan)
+	records := recordsOf(reports)
+	if err != nil && len(records) == 0 {
+		return nil, err
+	}
+	return records, err
+}
+
+// recordsOf joins the records of the reports.
+func recordsOf(reports []RemoveReport) []DeleteResponse {
+	if reports == nil {
+		return nil
+	}
+	records := []DeleteResponse{}
+	for _, r := range reports {
+		records = append(records, r.Records...)
+	}
+	return records
+}
+
+// apply carries out the steps of the plan, in order. It decides nothing. The
+// records are of what the stores say has gone. After an error it returns the
+// reports of what was done before.
+func apply(ctx context.Context, stores Stores, plan *Plan) ([]RemoveReport, error) {
+	reports := make([]RemoveReport, 0, len(plan.Removals))
+	for _, r := range plan.Removals {
+		report := RemoveReport{Reference: r.Reference, Image: r.Image, Kept: r.Kept, Err: r.Err}
+		err := report.carryOut(ctx, stores, r.Steps)
+		reports = append(reports, report)
+		if err != nil {
+			return reports, err
+		}
+	}
+	return reports, nil
+}
+
+func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step) error {
+	if r.Err != nil {
+		return nil
+	}
+	r.Records = []DeleteResponse{}
+	for _, step := range steps {
+		done, err := step.carryOut(ctx, stores)
+		if err != nil {
+			return err
+		}
+		r.done = append(r.done, done)
+		r.Records = done.appendRecords(r.Records)
+		r.SpaceReclaimed += done.Removed.Size()
+	}
+	return nil
+}
+
+// carryOut makes the change and returns the step as it really was.
+func (s Step) carryOut(ctx context.Context, stores Stores) (Step, error) {
+	if s.Untag != nil {
+		err := stores.References.Delete(ctx, s.Untag, s.Image)
+		return s, whileDoing(err, "untag", reference.FamiliarString(s.Untag))
+	}
+	removed, err := stores.Images.Delete(ctx, s.Image)
+	return Step{Image: s.Image, Removed: removed}, whileDoing(err, "delete", s.Image.String())
+}
+
+func whileDoing(err error, verb, object string) error {
+	if err == nil {
+		return nil
+	}
+	return class.Errorf(class.Internal, "%s %s: %w", verb, object, err)
+}
+
+// check compares a plan that was agreed to with the one made now. A nil plan
+// agrees to everything.
+func (p *Plan) check(now *Plan) error {
+	if p == nil {
+		return nil
+	}
+	for i, agreed := range p.Removals {
+		if err := agreed.check(now.Removals[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Removal) check(now Removal) error {
+	if r.Err == nil && now.Err != nil {
+		return class.Errorf(class.Conflict, "plan is out of date: %s: %v", r.Reference, now.Err)
+	}
+	before, after := r.Records(), now.Records()
+	for i := range max(len(before), len(after)) {
+		switch {
+		case i >= len(after):
+			return class.Errorf(class.Conflict, "plan is out of date: %s: %s no longer follows", r.Reference, before[i])
+		case i >= len(before):
+			return class.Errorf(class.Conflict, "plan is out of date: %s: %s would follow too", r.Reference, after[i])
+		case before[i] != after[i]:
+			return class.Errorf(class.Conflict, "plan is out of date: %s: %s instead of %s", r.Reference, after[i], before[i])
+		}
+	}
+	if r.Image != now.Image {
+		return class.Errorf(class.Conflict, "plan is out of date: %s now means image %s", r.Reference, now.Image)
+	}
+	return nil
+}

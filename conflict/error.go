@@ -1,0 +1,183 @@
+package conflict
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// An Error says that an image may not be deleted, or a reference not be
+// removed, and everything that stands in the way. Its class is Conflict.
+//
+// Its text is that of the first conflict, in the words that clients of Docker
+// know. Formatted with %+v it lists every conflict, each with a hint.
+type Error struct {
+	// Image is the ID of the image.
+	Image digest.Digest
+	// Reference is what the caller typed when only the removal of a reference
+	// was asked for and refused (rule D1); otherwise empty.
+	Reference string
+	// Conflicts are all the conflicts found, in the order of rule D9, each
+	// kind sorted by ID or by name. There is at least one.
+	Conflicts []Conflict
+}
+
+// A Conflict is one thing that stands in the way. The field that belongs to its
+// kind is set.
+type Conflict struct {
+	// Kind is a single kind.
+	Kind Kind
+	// Child is the ID of the child, for DependentChild.
+	Child digest.Digest
+	// Container is the container, for RunningContainer and StoppedContainer.
+	Container Container
+	// Lease is the lease, for Leased.
+	Lease Lease
+	// Reference is the reference, for ActiveReference.
+	Reference reference.Named
+}
+
+// Hard reports whether a conflict among them cannot be overridden by force. The
+// refusal to remove a reference (rule D1) never is: force overrides it.
+func (e *Error) Hard() bool { return e.Reference == "" && e.kinds()&Hard != 0 }
+
+// InUse reports whether a container or a lease is among the conflicts.
+func (e *Error) InUse() bool { return e.kinds()&InUse != 0 }
+
+// Conflict marks the error as of class Conflict.
+func (e *Error) Conflict() {}
+
+// Is makes the error match the sentinel of its class.
+func (e *Error) Is(target error) bool { return target == class.Conflict }
+
+// Error is the text of the first conflict (rules D1 and D9).
+func (e *Error) Error() string {
+	first := e.Conflicts[0]
+	if e.Reference != "" {
+		return fmt.Sprintf("conflict: unable to remove repository reference %q (must force) - %s is using its referenced image %s",
+			e.Reference, first.user(), Short(e.Image.String()))
+	}
+	force := "must be forced"
+	if first.Kind&Hard != 0 {
+		force = "cannot be forced"
+	}
+	return fmt.Sprintf("conflict: unable to delete %s (%s) - %s", Short(e.Image.String()), force, first.reason())
+}
+
+// Format writes the text of the error; with %+v, a line for each conflict with
+// a hint how to resolve it follows.
+func (e *Error) Format(f fmt.State, verb rune) {
+	switch {
+	case verb == 'v' && f.Flag('+'):
+		lines := []string{e.Error()}
+		for _, c := range e.Conflicts {
+			lines = append(lines, "  - "+c.String()+"; "+c.Hint())
+		}
+		_, _ = io.WriteString(f, strings.Join(lines, "\n"))
+	case verb == 'q':
+		_, _ = fmt.Fprintf(f, "%q", e.Error())
+	default:
+		_, _ = io.WriteString(f, e.Error())
+	}
+}
+
+func (e *Error) kinds() Kind {
+	var k Kind
+	for _, c := range e.Conflicts {
+		k |= c.Kind
+	}
+	return k
+}
+
+// String names the kind and the very thing that stands in the way.
+func (c Conflict) String() string { return c.Kind.String() + " " + c.name() }
+
+// Hint says how the user can get rid of the conflict.
+func (c Conflict) Hint() string {
+	switch c.Kind {
+	case DependentChild:
+		return "delete the child image first"
+	case RunningContainer:
+		return "stop and remove the container first"
+	case Leased:
+		return "wait for the " + string(c.Lease.Kind) + " to finish, or release its lease"
+	case ActiveReference:
+		return "remove this reference, or force the deletion"
+	case StoppedContainer:
+		return "remove the container, or force the deletion"
+	default:
+		return "see rule D9"
+	}
+}
+
+// reason is what rule D9 prints of the conflict.
+func (c Conflict) reason() string {
+	switch c.Kind {
+	case DependentChild:
+		return "image has dependent child images"
+	case RunningContainer, StoppedContainer:
+		return "image is being used by " + c.Kind.String() + " " + Short(c.Container.ID)
+	case Leased:
+		return fmt.Sprintf("image is being used by %s %s", c.Lease.Kind, c.Lease.Owner)
+	default:
+		return "image is referenced in multiple repositories"
+	}
+}
+
+// user is what rule D1 prints of the conflict.
+func (c Conflict) user() string {
+	if c.Kind == Leased {
+		return string(c.Lease.Kind) + " " + c.Lease.Owner
+	}
+	return "container " + Short(c.Container.ID)
+}
+
+// name is the thing itself, in full.
+func (c Conflict) name() string {
+	switch c.Kind {
+	case DependentChild:
+		return c.Child.String()
+	case RunningContainer, StoppedContainer:
+		if c.Container.Name != "" {
+			return c.Container.Name + " (" + Short(c.Container.ID) + ")"
+		}
+		return c.Container.ID
+	case Leased:
+		return c.Lease.ID + " (" + string(c.Lease.Kind) + " by " + c.Lease.Owner + ")"
+	default:
+		return reference.FamiliarString(c.Reference)
+	}
+}
+
+// key is what conflicts of one kind are sorted by.
+func (c Conflict) key() string {
+	switch c.Kind {
+	case DependentChild:
+		return c.Child.String()
+	case RunningContainer, StoppedContainer:
+		return c.Container.ID
+	case Leased:
+		return c.Lease.ID
+	default:
+		return c.Reference.String()
+	}
+}
+
+// compare orders conflicts by kind, in the order of rule D9, then by key.
+func compare(a, b Conflict) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.key(), b.key()))
+}
+
+// Short cuts an ID to the 12 digits that users see, without its algorithm.
+func Short(id string) string {
+	if _, hex, ok := strings.Cut(id, ":"); ok {
+		id = hex
+	}
+	return id[:min(len(id), 12)]
+}

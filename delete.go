@@ -1,0 +1,243 @@
+package jettison
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/imagestore"
+)
+
+// ImageDelete removes the image that imageRef means, or only that reference to
+// it: what `docker rmi` does, by rules D1 to D15.
+//
+// A reference is removed, and the image with it when that was its last one and
+// nothing uses the image. An ID deletes the image with all its references, if
+// nothing stands in the way.
+//
+// It returns the records of what was done, in the order of rule D10; on success
+// the list is never nil. A refusal is a [*conflict.Error] with everything that
+// stands in the way. On any error nothing has changed and there are no records,
+// except over a [Partial] backend: work stops there at the first error, and the
+// records of what was done come back with it (rule D14).
+//
+// Cancelling ctx before the commit leaves everything as it was; once the commit
+// has begun it no longer matters.
+func (s *Service) ImageDelete(ctx context.Context, imageRef string, opts RemoveOptions) ([]DeleteResponse, error) {
+	reports, err := s.ImagesDelete(ctx, []string{imageRef}, opts)
+	if err != nil || len(reports) == 0 {
+		return recordsOf(reports), err
+	}
+	return reports[0].Records, reports[0].Err
+}
+
+// ImagesDelete removes several images or references in one call. They are
+// resolved and removed one after another, each against what the one before
+// left; one that fails does not stop the next, and its report has the error;
+// the same name given twice is removed once (rule D16).
+//
+// The returned error is that of the call as a whole: nothing has changed then,
+// except over a [Partial] backend, where the reports say what was done (rule
+// D14). All removals share one transaction.
+func (s *Service) ImagesDelete(ctx context.Context, imageRefs []string, opts RemoveOptions) ([]RemoveReport, error) {
+	return s.execute(ctx, request{references: imageRefs, options: opts}, nil)
+}
+
+// PlanDelete says what [Service.ImagesDelete] would do now, and changes
+// nothing. What stands in the way of a reference is in its [Removal]; the
+// returned error is that of the stores.
+func (s *Service) PlanDelete(ctx context.Context, imageRefs []string, opts RemoveOptions) (*Plan, error) {
+	var plan *Plan
+	err := s.backend.View(ctx, func(stores Stores) (err error) {
+		plan, err = s.plan(ctx, stores, request{references: imageRefs, options: opts})
+		return err
+	})
+	if err != nil {
+		return nil, classify(err)
+	}
+	return plan, nil
+}
+
+// A planner plans removals, one after another, on one state of the stores.
+type planner struct {
+	*overlay
+	platforms PlatformMatcher
+	log       *slog.Logger
+}
+
+// removal plans the removal of what typed means. Named holds what the request
+// has named so far, so that nothing is removed twice by one name (rule D16).
+func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions, named map[string]bool) (Removal, error) {
+	r := Removal{Reference: typed}
+	name := canonicalName(typed)
+	if named[name] {
+		return r, nil
+	}
+	named[name] = true
+	t, err := p.resolve(ctx, typed, opts.Platforms)
+	if err == nil {
+		r.Image = t.id
+		err = p.remove(ctx, &r, t, opts)
+	}
+	if len(r.Steps) == 0 && isRefusal(err) {
+		r.Err, err = classify(err), nil
+	}
+	return r, err
+}
+
+// isRefusal reports whether err concerns only the reference at hand.
+func isRefusal(err error) bool {
+	return errors.Is(err, ErrInvalidArgument) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict)
+}
+
+// canonicalName is one text for all the ways to type one name.
+func canonicalName(typed string) string {
+	if id, ok := fullID(typed); ok {
+		return id.String()
+	}
+	if ref, err := parseName(typed); err == nil {
+		return ref.String()
+	}
+	return typed
+}
+
+func (p *planner) remove(ctx context.Context, r *Removal, t target, opts RemoveOptions) error {
+	if t.ref != nil {
+		return p.removeByReference(ctx, r, t, opts)
+	}
+	return p.removeByID(ctx, r, t, opts)
+}
+
+// removeByReference removes the reference that was named, and what follows from
+// that: rules D1 to D5.
+func (p *planner) removeByReference(ctx context.Context, r *Removal, t target, opts RemoveOptions) error {
+	refs, err := p.References(ctx, t.id)
+	if err != nil {
+		return err
+	}
+	if !opts.Force && isSingle(refs) { // D1
+		if err := p.refuseInUse(ctx, t); err != nil {
+			return err
+		}
+	}
+	p.untag(r, t.ref, t.id) // D2
+	rest := without(refs, t.ref)
+	if isTag(t.ref) && !hasTagOf(t.ref, rest) { // D3
+		for _, ref := range digestsOf(t.ref, rest) {
+			p.untag(r, ref, t.id)
+			rest = without(rest, ref)
+		}
+	}
+	if len(rest) > 0 || t.image == nil { // D4, R5
+		return nil
+	}
+	mask := conflict.Hard // D5
+	if !opts.Force {
+		mask |= conflict.Soft
+	}
+	return p.deleteQuietly(ctx, r, *t.image, mask, opts)
+}
+
+// refuseInUse refuses to remove the only reference to an image in use (rule D1).
+func (p *planner) refuseInUse(ctx context.Context, t target) error {
+	found, err := conflict.Check(ctx, p, t.id, conflict.InUse)
+	if err != nil || found == nil {
+		return err
+	}
+	found.Reference = t.typed
+	return found
+}
+
+// removeByID deletes the image that was named by its ID: rules D6 to D8.
+func (p *planner) removeByID(ctx context.Context, r *Removal, t target, opts RemoveOptions) error {
+	refs, err := p.References(ctx, t.id)
+	if err != nil {
+		return err
+	}
+	mask := conflict.Hard // D8
+	switch {
+	case opts.Force:
+	case isSingle(refs):
+		mask |= conflict.StoppedContainer // D6
+	default:
+		mask |= conflict.Soft // D7
+	}
+	found, err := conflict.Check(ctx, p, t.id, mask)
+	switch {
+	case err != nil:
+		return err
+	case found != nil:
+		return found
+	}
+	for _, ref := range refs {
+		p.untag(r, ref, t.id)
+	}
+	return p.deleteImage(ctx, r, t, opts)
+}
+
+// deleteQuietly deletes an image without references unless a conflict in mask
+// stands in the way; then it is kept.
+func (p *planner) deleteQuietly(ctx context.Context, r *Removal, img imagestore.Image, mask conflict.Kind, opts RemoveOptions) error {
+	found, err := conflict.Check(ctx, p, img.ID, mask)
+	switch {
+	case err != nil:
+		return err
+	case found != nil:
+		r.Kept = append(r.Kept, Kept{Image: img.ID, Reason: found})
+		return nil
+	}
+	return p.deleteImage(ctx, r, target{id: img.ID, image: &img}, opts)
+}
+
+// deleteImage deletes the image, the layers that nothing else holds (rule D12)
+// and, if asked, the ancestors that nothing needs any more.
+func (p *planner) deleteImage(ctx context.Context, r *Removal, t target, opts RemoveOptions) error {
+	img := imagestore.Image{ID: t.id}
+	if t.image != nil {
+		img = *t.image
+	}
+	removed, err := p.removeImage(ctx, img)
+	if err != nil && !isDamage(err) {
+		return err
+	}
+	if err != nil {
+		p.log.WarnContext(ctx, "layers stay behind", "image", t.id, "error", err)
+	}
+	r.Steps = append(r.Steps, Step{Image: t.id, Removed: removed})
+	if !opts.PruneChildren || img.Parent == "" {
+		return nil
+	}
+	return p.pruneParent(ctx, r, img.Parent, opts)
+}
+
+// pruneParent deletes an ancestor quietly when it has no other child, no
+// reference and no use; then its own parent (rule D11). A link that leads
+// nowhere or in a circle ends the walk.
+func (p *planner) pruneParent(ctx context.Context, r *Removal, id digest.Digest, opts RemoveOptions) error {
+	parent, err := p.Image(ctx, id)
+	switch {
+	case err == nil:
+		return p.deleteQuietly(ctx, r, parent, conflict.Hard|conflict.Soft, opts)
+	case isDamage(err):
+		p.log.WarnContext(ctx, "parent image is not pruned", "image", id, "error", err)
+		return nil
+	default:
+		return err
+	}
+}
+
+// isDamage reports whether err says that a record is missing or unreadable.
+func isDamage(err error) bool {
+	var unreadable *imagestore.UnreadableError
+	return errors.Is(err, ErrNotFound) || errors.As(err, &unreadable)
+}
+
+// untag plans the removal of ref.
+func (p *planner) untag(r *Removal, ref reference.Named, id digest.Digest) {
+	p.removeReference(ref, id)
+	r.Steps = append(r.Steps, Step{Image: id, Untag: ref})
+}

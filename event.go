@@ -1,0 +1,52 @@
+package jettison
+
+import (
+	"context"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+)
+
+// Action is what an [Event] tells of. The values are those of Docker's events.
+type Action string
+
+// The actions.
+const (
+	// ActionUntag says that a reference was removed.
+	ActionUntag Action = "untag"
+	// ActionDelete says that an image was deleted.
+	ActionDelete Action = "delete"
+	// ActionPrune says that a prune has ended.
+	ActionPrune Action = "prune"
+)
+
+// An Event tells that a change has happened and is durable (rule E2). Each
+// removed reference and each deleted image has one, in record order; layers
+// have none.
+type Event struct {
+	// Action is what happened.
+	Action Action
+	// Image is the ID of the image.
+	Image digest.Digest
+	// Name is the familiar form of the reference for an untag, and the ID of
+	// the image for a delete.
+	Name string
+	// Time is when the change was known to be durable.
+	Time time.Time
+}
+
+// announce sends the events of what was done. The context's end does not stop
+// them: the change has happened.
+func (s *Service) announce(ctx context.Context, reports []RemoveReport) {
+	ctx, now := context.WithoutCancel(ctx), s.now()
+	for _, report := range reports {
+		for _, step := range report.done {
+			event := Event{Action: ActionDelete, Image: step.Image, Name: step.Image.String(), Time: now}
+			if step.Untag != nil {
+				event.Action, event.Name = ActionUntag, reference.FamiliarString(step.Untag)
+			}
+			s.events(ctx, event)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package imagestore
+
+import (
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// An Image is the record of an image: what deletion, pruning and listing need
+// to know of it.
+type Image struct {
+	// ID names the image. For an image of one platform it is the digest of its
+	// configuration, as in Docker and Podman.
+	ID digest.Digest
+	// Parent is the ID of the image this one was built from, or empty. The
+	// parent may have been removed since.
+	Parent digest.Digest
+	// Created is the time in the image's configuration; zero when it has none.
+	Created time.Time
+	// Platform is what the image runs on, as its configuration says.
+	Platform ocispec.Platform
+	// Labels are those of the configuration; nil when it has none.
+	Labels map[string]string
+	// Layer is the chain ID of the topmost layer, or empty for an image
+	// without layers.
+	Layer digest.Digest
+	// Size is the number of bytes of all its layers and of its own content.
+	Size int64
+	// Content is what the image keeps besides its layers, such as its
+	// configuration and its manifest; nil where the store keeps no content.
+	Content []Content
+}
+
+// A Layer is a file system change on top of a chain of others, counted by how
+// many things hold it (rule D12).
+type Layer struct {
+	// ChainID names the layer together with all below it, as the OCI image
+	// specification defines it (config.md, "Layer ChainID").
+	ChainID digest.Digest
+	// DiffID is the digest of the layer's own uncompressed tar archive.
+	DiffID digest.Digest
+	// Parent is the chain ID of the layer below, or empty for a base layer.
+	Parent digest.Digest
+	// Holders counts what keeps the layer: the images whose topmost layer it
+	// is, the layers directly above it, and whatever else the store counts,
+	// such as a container's writable layer. At zero the layer goes.
+	Holders int
+	// Content is what the layer occupies; nil where the store keeps no content.
+	Content []Content
+}
+
+// Content is a piece of stored data, counted by how many images and layers
+// hold it. The same compressed archive can serve several layers.
+type Content struct {
+	// Digest names the data. A store that does not address its data by digest
+	// uses the chain ID of the layer or the ID of the image.
+	Digest digest.Digest
+	// Size is the number of bytes that removing the data frees.
+	Size int64
+	// Holders counts the images and layers that keep the data. At zero it goes.
+	Holders int
+}
+
+// Removed is what goes when an image is deleted.
+type Removed struct {
+	// Layers are those that nothing else holds, top to base.
+	Layers []Layer
+	// Content is the data of the image and of those layers that nothing else
+	// holds, each piece once: first the image's own, then the layers' from top
+	// to base.
+	Content []Content
+}
+
+// Size is the number of bytes of the removed content.
+func (r Removed) Size() int64 {
+	var n int64
+	for _, c := range r.Content {
+		n += c.Size
+	}
+	return n
+}
+
+// UnreadableError says that the record of an image or a layer is there but
+// cannot be understood: it is damaged, or was written by something else. Its
+// class is Internal (rule E3). An image so damaged can still be deleted, by
+// its full ID (rule R5).
+type UnreadableError struct {
+	// ID is the image's ID or the layer's chain ID.
+	ID digest.Digest
+	// Err says which key or file it is and what is wrong with it.
+	Err error
+}
+
+// Error names the record, what is wrong with it and what can be done.
+func (e *UnreadableError) Error() string {
+	return "unreadable record of " + e.ID.String() + ": " + e.Err.Error()
+}
+
+// Unwrap returns what is wrong with the record.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// System marks the error as of class Internal.
+func (e *UnreadableError) System() {}
+
+// Is makes the error match the sentinel of its class.
+func (e *UnreadableError) Is(target error) bool { return target == class.Internal }

@@ -1,0 +1,89 @@
+package jettison
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// LeaseOptions say what a lease is for.
+type LeaseOptions struct {
+	// Kind is what the lease is taken for: [conflict.LeasePull],
+	// [conflict.LeaseBuild] or [conflict.LeaseCreate].
+	Kind conflict.LeaseKind
+	// Owner names who takes it, in words for the user who is refused: an ID of
+	// a build or a container. It must not be empty.
+	Owner string
+	// Expires is when the lease ends by itself; zero means never.
+	Expires time.Time
+}
+
+// A Lease keeps an image from being deleted until it is released or expires
+// (rules L1 to L3). It is safe for concurrent use.
+type Lease struct {
+	// Lease is the record that others see.
+	conflict.Lease
+	// Image is the ID of the image.
+	Image digest.Digest
+
+	service *Service
+}
+
+// Lease resolves imageRef and takes a lease on the image in one atomic step
+// (rule L3): after it returns, the image is there and no deletion takes it
+// away. The error is of class NotFound when there is no such image,
+// InvalidArgument for options that make no sense or a store without leases.
+func (s *Service) Lease(ctx context.Context, imageRef string, opts LeaseOptions) (*Lease, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	lease := &Lease{
+		Lease:   conflict.Lease{ID: rand.Text(), Kind: opts.Kind, Owner: opts.Owner, Expires: opts.Expires},
+		service: s,
+	}
+	err := s.backend.Update(ctx, func(stores Stores) error {
+		if stores.Leases == nil {
+			return class.Errorf(class.InvalidArgument, "this store keeps no leases")
+		}
+		p := &planner{overlay: newOverlay(stores, s.now()), platforms: s.platforms, log: s.log}
+		t, err := p.resolve(ctx, imageRef, nil)
+		switch {
+		case err != nil:
+			return err
+		case t.image == nil:
+			return noSuchImage(imageRef) // L1
+		}
+		lease.Image = t.id
+		return stores.Leases.Add(ctx, t.id, lease.Lease)
+	})
+	if err != nil {
+		return nil, classify(err)
+	}
+	return lease, nil
+}
+
+// Release ends the lease. Releasing twice is no error, nor is it when the lease
+// has expired (rule L2).
+func (l *Lease) Release(ctx context.Context) error {
+	return classify(l.service.backend.Update(ctx, func(stores Stores) error {
+		return stores.Leases.Remove(ctx, l.Image, l.ID)
+	}))
+}
+
+func (o LeaseOptions) validate() error {
+	switch o.Kind {
+	case conflict.LeasePull, conflict.LeaseBuild, conflict.LeaseCreate:
+	default:
+		return class.Errorf(class.InvalidArgument, "unknown kind of lease %q: want pull, build or create", o.Kind)
+	}
+	if strings.TrimSpace(o.Owner) == "" {
+		return class.Errorf(class.InvalidArgument, "a lease needs an owner")
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package jettison
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/imagestore"
+)
+
+// An overlay shows the stores as they will be once the steps planned so far
+// are carried out. It implements [conflict.Facts].
+type overlay struct {
+	stores  Stores
+	now     time.Time
+	images  map[digest.Digest]bool   // images that will be gone
+	refs    map[string]digest.Digest // references that will be gone, by full string
+	layers  map[digest.Digest]int    // holders that layers will have lost
+	content map[digest.Digest]int    // holders that content will have lost
+}
+
+var _ conflict.Facts = (*overlay)(nil)
+
+func newOverlay(stores Stores, now time.Time) *overlay {
+	return &overlay{
+		stores:  stores,
+		now:     now,
+		images:  make(map[digest.Digest]bool),
+		refs:    make(map[string]digest.Digest),
+		layers:  make(map[digest.Digest]int),
+		content: make(map[digest.Digest]int),
+	}
+}
+
+// Image returns the record of an image that is still there.
+func (o *overlay) Image(ctx context.Context, id digest.Digest) (imagestore.Image, error) {
+	if o.images[id] {
+		return imagestore.Image{}, noSuchImage(id.String())
+	}
+	return o.stores.Images.Get(ctx, id)
+}
+
+// Search returns the IDs with this prefix of the images that are still there.
+func (o *overlay) Search(ctx context.Context, prefix string) ([]digest.Digest, error) {
+	ids, err := o.stores.Images.Search(ctx, prefix)
+	return o.remaining(ids), err
+}
+
+// Children returns the children that are still there. An image whose parent
+// link names itself is not its own child.
+func (o *overlay) Children(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	ids, err := o.stores.Images.Children(ctx, id)
+	ids = slices.DeleteFunc(o.remaining(ids), func(child digest.Digest) bool { return child == id })
+	return ids, err
+}
+
+func (o *overlay) remaining(ids []digest.Digest) []digest.Digest {
+	return slices.DeleteFunc(slices.Clone(ids), func(id digest.Digest) bool { return o.images[id] })
+}
+
+// Resolve returns the image that a remaining reference names.
+func (o *overlay) Resolve(ctx context.Context, ref reference.Named) (digest.Digest, error) {
+	if _, gone := o.refs[ref.String()]; gone {
+		return "", noSuchImage(reference.FamiliarString(ref))
+	}
+	return o.stores.References.Get(ctx, ref)
+}
+
+// References returns the references to the image that are still there.
+func (o *overlay) References(ctx context.Context, id digest.Digest) ([]reference.Named, error) {
+	refs, err := o.stores.References.References(ctx, id)
+	if len(o.refs) == 0 {
+		return refs, err
+	}
+	return slices.DeleteFunc(slices.Clone(refs), func(ref reference.Named) bool {
+		_, gone := o.refs[ref.String()]
+		return gone
+	}), err
+}
+
+// Containers returns the containers that use the image.
+func (o *overlay) Containers(ctx context.Context, id digest.Digest) ([]Container, error) {
+	if o.stores.Containers == nil {
+		return nil, nil
+	}
+	return o.stores.Containers.Containers(ctx, id)
+}
+
+// Leases returns the leases on the image that live.
+func (o *overlay) Leases(ctx context.Context, id digest.Digest) ([]conflict.Lease, error) {
+	if o.stores.Leases == nil {
+		return nil, nil
+	}
+	leases, err := o.stores.Leases.Leases(ctx, id)
+	return slices.DeleteFunc(slices.Clone(leases), func(l conflict.Lease) bool { return !l.Live(o.now) }), err
+}
+
+// removeReference notes that ref will be gone.
+func (o *overlay) removeReference(ref reference.Named, id digest.Digest) {
+	o.refs[ref.String()] = id
+}
+
+// removeImage notes that the image will be gone, and returns what goes with
+// it: content and layers that nothing else holds (rule D12). A layer whose
+// record cannot be read ends the walk, and the error says which; what is
+// below it stays.
+func (o *overlay) removeImage(ctx context.Context, img imagestore.Image) (imagestore.Removed, error) {
+	o.images[img.ID] = true
+	var gone imagestore.Removed
+	o.releaseContent(&gone, img.Content)
+	for chain := img.Layer; chain != ""; {
+		layer, err := o.stores.Images.Layer(ctx, chain)
+		if err != nil {
+			return gone, err
+		}
+		o.layers[chain]++
+		layer.Holders -= o.layers[chain]
+		if layer.Holders > 0 {
+			break
+		}
+		gone.Layers = append(gone.Layers, layer)
+		o.releaseContent(&gone, layer.Content)
+		chain = layer.Parent
+	}
+	return gone, nil
+}
+
+func (o *overlay) releaseContent(gone *imagestore.Removed, held []imagestore.Content) {
+	for _, c := range held {
+		o.content[c.Digest]++
+		c.Holders -= o.content[c.Digest]
+		if c.Holders <= 0 {
+			gone.Content = append(gone.Content, c)
+		}
+	}
+}

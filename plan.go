@@ -1,0 +1,161 @@
+package jettison
+
+import (
+	"context"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/imagestore"
+)
+
+// RemoveOptions are the options of a deletion. The first three have the names
+// and the JSON of Docker's API.
+type RemoveOptions struct {
+	// Force overrides soft conflicts: references and stopped containers.
+	Force bool `json:",omitempty"`
+	// PruneChildren deletes the ancestors that nothing needs any more (rule
+	// D11). The name is Docker's.
+	PruneChildren bool `json:",omitempty"`
+	// Platforms are the platforms to delete. One must match the image (rule
+	// R8); none means the image as it is.
+	Platforms []ocispec.Platform `json:",omitempty"`
+}
+
+// DeleteResponse is one record of what a deletion did, with the JSON of
+// Docker's API. Exactly one field is set.
+type DeleteResponse struct {
+	// Untagged is the familiar form of a removed reference.
+	Untagged string `json:",omitempty"`
+	// Deleted is the ID of a deleted image or the chain ID of a layer that
+	// went with it.
+	Deleted string `json:",omitempty"`
+}
+
+// A Plan is what a deletion will do, and what it leaves alone and why. Making
+// one changes nothing.
+type Plan struct {
+	// Removals has one entry for each reference asked for, in that order.
+	Removals []Removal
+
+	request request
+}
+
+// A Removal is the part of a [Plan] that belongs to one reference.
+type Removal struct {
+	// Reference is the text as typed.
+	Reference string
+	// Image is the ID of the image it was resolved to, or empty.
+	Image digest.Digest
+	// Steps are carried out in this order.
+	Steps []Step
+	// Kept are the images that were reached and stay, with the reason.
+	Kept []Kept
+	// Err says why nothing is done: the reference cannot be resolved, or a
+	// conflict forbids it. There are no steps then.
+	Err error
+}
+
+// A Step is one change to the stores.
+type Step struct {
+	// Image is the ID of the image that is untagged or deleted.
+	Image digest.Digest
+	// Untag is the reference that is removed; nil when the image is deleted.
+	Untag reference.Named
+	// Removed is what goes with a deleted image.
+	Removed imagestore.Removed
+}
+
+// Kept is an image that stays although a deletion reached it (quietly, in the
+// words of the rules).
+type Kept struct {
+	// Image is the ID of the image.
+	Image digest.Digest
+	// Reason is what stands in the way.
+	Reason *conflict.Error
+}
+
+// Records are the records that carrying out the plan returns (rule D10). The
+// list is never nil.
+func (p *Plan) Records() []DeleteResponse {
+	records := []DeleteResponse{}
+	for _, r := range p.Removals {
+		records = append(records, r.Records()...)
+	}
+	return records
+}
+
+// SpaceReclaimed is the number of bytes of content that go, each piece counted
+// once.
+func (p *Plan) SpaceReclaimed() int64 {
+	var n int64
+	for _, r := range p.Removals {
+		n += r.SpaceReclaimed()
+	}
+	return n
+}
+
+// Records are the records that carrying out the removal returns. The list is
+// never nil.
+func (r *Removal) Records() []DeleteResponse {
+	records := []DeleteResponse{}
+	for _, step := range r.Steps {
+		records = step.appendRecords(records)
+	}
+	return records
+}
+
+// SpaceReclaimed is the number of bytes of content that go.
+func (r *Removal) SpaceReclaimed() int64 {
+	var n int64
+	for _, step := range r.Steps {
+		n += step.Removed.Size()
+	}
+	return n
+}
+
+// appendRecords adds the records of the step, in the order of rule D10.
+func (s Step) appendRecords(records []DeleteResponse) []DeleteResponse {
+	if s.Untag != nil {
+		return append(records, DeleteResponse{Untagged: reference.FamiliarString(s.Untag)})
+	}
+	records = append(records, DeleteResponse{Deleted: s.Image.String()})
+	for _, layer := range s.Removed.Layers {
+		records = append(records, DeleteResponse{Deleted: layer.ChainID.String()})
+	}
+	return records
+}
+
+// request is what a caller asked for; a plan keeps it so that it can be made
+// again.
+type request struct {
+	references []string
+	options    RemoveOptions
+}
+
+// plan plans the request on one state of the stores. Each reference is planned
+// against what the ones before it leave (rule D16). The error is that of the
+// stores; what stands in the way of one reference is in its Removal.
+func (s *Service) plan(ctx context.Context, stores Stores, req request) (*Plan, error) {
+	p := &planner{overlay: newOverlay(stores, s.now()), platforms: s.platforms, log: s.log}
+	plan := &Plan{request: req}
+	named := make(map[string]bool, len(req.references))
+	for _, ref := range req.references {
+		removal, err := p.removal(ctx, ref, req.options, named)
+		if err != nil {
+			return nil, err
+		}
+		plan.Removals = append(plan.Removals, removal)
+	}
+	return plan, nil
+}
+
+// String is the record as a line of text: "Untagged: app:1.0".
+func (r DeleteResponse) String() string {
+	if r.Untagged != "" {
+		return "Untagged: " + r.Untagged
+	}
+	return "Deleted: " + r.Deleted
+}

@@ -1,0 +1,148 @@
+package jettison
+
+import (
+	"context"
+	"regexp"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// A target is what the text that a user typed means.
+type target struct {
+	typed string
+	// id is the ID of the image.
+	id digest.Digest
+	// ref is the reference by which the image was found; nil in ID mode. The
+	// mode follows from how the text was resolved, never from how it looks
+	// (rule R4).
+	ref reference.Named
+	// image is the record; nil when it is missing or unreadable (rule R5).
+	image *imagestore.Image
+}
+
+var (
+	bareID   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	idPrefix = regexp.MustCompile(`^(?:[a-z0-9]+:)?([0-9a-f]{4,})$`)
+)
+
+// resolve finds what typed means: rules R1 to R8.
+func (p *planner) resolve(ctx context.Context, typed string, platforms []ocispec.Platform) (target, error) {
+	if len(platforms) > 1 { // R8
+		return target{}, class.Errorf(class.InvalidArgument, "multiple platforms are not supported")
+	}
+	t, err := p.find(ctx, typed)
+	if err != nil {
+		return target{}, err
+	}
+	if err := p.readImage(ctx, &t); err != nil {
+		return target{}, err
+	}
+	if len(platforms) == 1 {
+		return t, p.checkPlatform(t, platforms[0])
+	}
+	return t, nil
+}
+
+// find looks for a full ID, then a name, then a unique ID prefix (rule R2).
+func (p *planner) find(ctx context.Context, typed string) (target, error) {
+	if strings.TrimSpace(typed) == "" {
+		return target{}, class.Errorf(class.InvalidArgument, "image reference is empty")
+	}
+	if id, ok := fullID(typed); ok {
+		return target{typed: typed, id: id}, nil
+	}
+	ref, err := parseName(typed)
+	if err != nil {
+		return target{}, err
+	}
+	id, err := p.Resolve(ctx, ref)
+	if err == nil {
+		return target{typed: typed, id: id, ref: ref}, nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return target{}, err
+	}
+	return p.findPrefix(ctx, typed, ref)
+}
+
+// fullID reports whether typed is a full image ID, and which (rule R1).
+func fullID(typed string) (digest.Digest, bool) {
+	if bareID.MatchString(typed) {
+		return digest.NewDigestFromEncoded(digest.SHA256, typed), true
+	}
+	id, err := digest.Parse(typed)
+	return id, err == nil
+}
+
+// parseName returns the normalized name that typed stands for, with a tag or a
+// digest; a tag beside a digest is dropped (rules R1 and R6).
+func parseName(typed string) (reference.Named, error) {
+	named, err := reference.ParseNormalizedNamed(typed)
+	if err != nil {
+		return nil, class.Errorf(class.InvalidArgument, "%q is not an image reference: %w", typed, err)
+	}
+	if canonical, ok := named.(reference.Canonical); ok {
+		return reference.WithDigest(reference.TrimNamed(named), canonical.Digest())
+	}
+	return reference.TagNameOnly(named), nil
+}
+
+// findPrefix takes typed for the beginning of an image ID (rule R3).
+func (p *planner) findPrefix(ctx context.Context, typed string, ref reference.Named) (target, error) {
+	if !idPrefix.MatchString(typed) {
+		return target{}, noSuchImage(reference.FamiliarString(ref)) // R7
+	}
+	ids, err := p.Search(ctx, typed)
+	switch {
+	case err != nil:
+		return target{}, err
+	case len(ids) == 0:
+		return target{}, noSuchImage(reference.FamiliarString(ref))
+	case len(ids) > 1:
+		return target{}, &AmbiguousError{Prefix: typed, Candidates: ids}
+	}
+	return target{typed: typed, id: ids[0]}, nil
+}
+
+// readImage reads the record of the target. In reference mode the record may
+// be missing or unreadable, in ID mode unreadable (rule R5).
+func (p *planner) readImage(ctx context.Context, t *target) error {
+	img, err := p.Image(ctx, t.id)
+	var unreadable *imagestore.UnreadableError
+	switch {
+	case err == nil:
+		t.image = &img
+		return nil
+	case errors.As(err, &unreadable):
+		p.log.WarnContext(ctx, "image record is unreadable", "image", t.id, "error", err)
+		return nil
+	case !errors.Is(err, ErrNotFound):
+		return err
+	case t.ref != nil:
+		return nil
+	}
+	return noSuchImage(t.id.String())
+}
+
+// checkPlatform is rule R8.
+func (p *planner) checkPlatform(t target, want ocispec.Platform) error {
+	name := t.typed
+	if canonical, err := reference.ParseNamed(t.typed); err == nil {
+		name = reference.FamiliarString(canonical)
+	}
+	if t.image == nil {
+		return noSuchImage(name)
+	}
+	if p.platforms(want, t.image.Platform) {
+		return nil
+	}
+	return class.Errorf(class.NotFound, "image with reference %s was found but its platform (%s) does not match the specified platform (%s)",
+		name, formatPlatform(t.image.Platform), formatPlatform(want))
+}

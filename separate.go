@@ -1,0 +1,89 @@
+package jettison
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/conflict"
+)
+
+// Separate makes a [Backend] of stores that share no transaction, as most
+// engines have them. Containers may be nil where nothing uses images.
+//
+// Updates through it run one after another within this process, so two
+// deletions do not disturb each other; whatever changes the stores past it is
+// caught by their own Delete methods, which remove only what is still there.
+// There is no way back from a change: the backend is a [Partial] one (rule
+// D14). Leases are kept in memory and end with the process.
+func Separate(images ImageStore, refs ReferenceStore, containers ContainerLister) Backend {
+	return &separate{
+		stores: Stores{
+			Images:     images,
+			References: refs,
+			Containers: containers,
+			Leases:     &memoryLeases{byImage: make(map[digest.Digest][]conflict.Lease)},
+		},
+	}
+}
+
+type separate struct {
+	mu     sync.RWMutex
+	stores Stores
+}
+
+var _ Partial = (*separate)(nil)
+
+// Partial says that an update cannot be undone.
+func (b *separate) Partial() {}
+
+// View runs fn while no update runs.
+func (b *separate) View(ctx context.Context, fn func(Stores) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return fn(Stores{
+		Images:     readOnlyImages{b.stores.Images},
+		References: readOnlyReferences{b.stores.References},
+		Containers: b.stores.Containers,
+		Leases:     readOnlyLeases{b.stores.Leases},
+	})
+}
+
+// Update runs fn while nothing else of this process reads or writes.
+func (b *separate) Update(ctx context.Context, fn func(Stores) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return fn(b.stores)
+}
+
+// memoryLeases keeps leases in memory. The lock of its backend guards it.
+type memoryLeases struct {
+	byImage map[digest.Digest][]conflict.Lease
+}
+
+func (m *memoryLeases) Leases(_ context.Context, image digest.Digest) ([]conflict.Lease, error) {
+	return slices.Clone(m.byImage[image]), nil
+}
+
+func (m *memoryLeases) Add(_ context.Context, image digest.Digest, lease conflict.Lease) error {
+	m.byImage[image] = append(m.byImage[image], lease)
+	return nil
+}
+
+func (m *memoryLeases) Remove(_ context.Context, image digest.Digest, leaseID string) error {
+	rest := slices.DeleteFunc(m.byImage[image], func(l conflict.Lease) bool { return l.ID == leaseID })
+	if len(rest) == 0 {
+		delete(m.byImage, image)
+		return nil
+	}
+	m.byImage[image] = rest
+	return nil
+}

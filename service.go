@@ -1,0 +1,104 @@
+package jettison
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// A Service deletes images from a [Backend]. It keeps no state of its own and
+// is safe for concurrent use; several services may share a backend.
+type Service struct {
+	backend   Backend
+	partial   bool
+	log       *slog.Logger
+	events    func(context.Context, Event)
+	now       func() time.Time
+	platforms PlatformMatcher
+}
+
+// Options configure a [Service]. The zero value of each field is a safe
+// default.
+type Options struct {
+	// Logger receives warnings about damage that a deletion works around. The
+	// default discards them.
+	Logger *slog.Logger
+	// Events is called for each event, in order, after the change is durable
+	// and before the call returns (rule E2). It must not block for long. The
+	// default ignores events.
+	Events func(context.Context, Event)
+	// Now is the clock by which leases expire. The default is time.Now.
+	Now func() time.Time
+	// Platforms matches platforms for rule R8. The default is
+	// [MatchPlatform].
+	Platforms PlatformMatcher
+}
+
+// New returns a service over b. Nil options mean the defaults.
+func New(b Backend, opts *Options) *Service {
+	if opts == nil {
+		opts = &Options{}
+	}
+	_, partial := b.(Partial)
+	s := &Service{
+		backend:   b,
+		partial:   partial,
+		log:       opts.Logger,
+		events:    opts.Events,
+		now:       opts.Now,
+		platforms: opts.Platforms,
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.events == nil {
+		s.events = func(context.Context, Event) {}
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.platforms == nil {
+		s.platforms = MatchPlatform
+	}
+	return s
+}
+
+// errNothingToDo ends a transaction in which there is nothing to commit.
+var errNothingToDo = errors.New("nothing to do")
+
+// execute plans the request and carries the plan out, in one transaction. If
+// agreed is not nil, the plan must come out the same.
+func (s *Service) execute(ctx context.Context, req request, agreed *Plan) ([]RemoveReport, error) {
+	var done []RemoveReport
+	err := s.backend.Update(ctx, func(stores Stores) error {
+		done = nil // a lost race runs this again
+		plan, err := s.plan(ctx, stores, req)
+		if err != nil {
+			return err
+		}
+		if err := agreed.check(plan); err != nil {
+			return err
+		}
+		done, err = apply(ctx, stores, plan)
+		if err == nil && len(plan.Records()) == 0 {
+			return errNothingToDo
+		}
+		return err
+	})
+	if errors.Is(err, errNothingToDo) {
+		err = nil
+	}
+	if err != nil && !s.partial {
+		return nil, classify(err)
+	}
+	s.announce(ctx, done)
+	return done, classify(err)
+}
+
+// classify gives err the one class that it has (rule E1): what no store has
+// given a class is Internal.
+func classify(err error) error { return class.Wrap(class.Internal, err) }
