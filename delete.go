@@ -69,6 +69,10 @@ type planner struct {
 	log       *slog.Logger
 }
 
+func (s *Service) planner(stores Stores) *planner {
+	return &planner{overlay: newOverlay(stores, s.now()), platforms: s.platforms, log: s.log}
+}
+
 // removal plans the removal of what typed means. Named holds what the request
 // has named so far, so that nothing is removed twice by one name (rule D16).
 func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions, named map[string]bool) (Removal, error) {

@@ -51,13 +51,9 @@ func (s *Service) Lease(ctx context.Context, imageRef string, opts LeaseOptions)
 		if stores.Leases == nil {
 			return class.Errorf(class.InvalidArgument, "this store keeps no leases")
 		}
-		p := &planner{overlay: newOverlay(stores, s.now()), platforms: s.platforms, log: s.log}
-		t, err := p.resolve(ctx, imageRef, nil)
-		switch {
-		case err != nil:
+		t, err := s.planner(stores).resolveReadable(ctx, imageRef)
+		if err != nil {
 			return err
-		case t.image == nil:
-			return noSuchImage(imageRef) // L1
 		}
 		lease.Image = t.id
 		return stores.Leases.Add(ctx, t.id, lease.Lease)

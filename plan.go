@@ -139,7 +139,7 @@ type request struct {
 // against what the ones before it leave (rule D16). The error is that of the
 // stores; what stands in the way of one reference is in its Removal.
 func (s *Service) plan(ctx context.Context, stores Stores, req request) (*Plan, error) {
-	p := &planner{overlay: newOverlay(stores, s.now()), platforms: s.platforms, log: s.log}
+	p := s.planner(stores)
 	plan := &Plan{request: req}
 	named := make(map[string]bool, len(req.references))
 	for _, ref := range req.references {

@@ -14,6 +14,31 @@ import (
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
+// Resolved is the image that a text means.
+type Resolved struct {
+	// Image is the record of the image.
+	Image imagestore.Image
+	// Reference is the reference by which the image was found, or nil when the
+	// text is its ID or a prefix of it (rule R4).
+	Reference reference.Named
+}
+
+// Resolve returns the image that imageRef means: a full ID, a name, or a
+// unique prefix of an ID, in this order (rules R1 to R7). The error is of class
+// InvalidArgument for a text that is none of these or a prefix that is not
+// unique ([*AmbiguousError]), and NotFound when there is no such image.
+func (s *Service) Resolve(ctx context.Context, imageRef string) (Resolved, error) {
+	var found Resolved
+	err := s.backend.View(ctx, func(stores Stores) error {
+		t, err := s.planner(stores).resolveReadable(ctx, imageRef)
+		if err == nil {
+			found = Resolved{Image: *t.image, Reference: t.ref}
+		}
+		return err
+	})
+	return found, classify(err)
+}
+
 // A target is what the text that a user typed means.
 type target struct {
 	typed string
@@ -48,6 +73,18 @@ func (p *planner) resolve(ctx context.Context, typed string, platforms []ocispec
 		return t, p.checkPlatform(t, platforms[0])
 	}
 	return t, nil
+}
+
+// resolveReadable is resolve for those who need the record of the image.
+func (p *planner) resolveReadable(ctx context.Context, typed string) (target, error) {
+	t, err := p.resolve(ctx, typed, nil)
+	if err == nil && t.image == nil {
+		_, err = p.Image(ctx, t.id)
+	}
+	if errors.Is(err, ErrNotFound) && t.ref != nil {
+		err = noSuchImage(reference.FamiliarString(t.ref))
+	}
+	return t, err
 }
 
 // find looks for a full ID, then a name, then a unique ID prefix (rule R2).

@@ -6,10 +6,20 @@
 // ([github.com/jettison-oci/jettison/kv/boltkv]) and wherever someone brings
 // the methods. Package kvtest holds the suite that an engine must pass.
 //
+// # Keys and values
+//
 // Keys are ordered as bytes are ([bytes.Compare]); a key is never empty. An
-// empty value is a value. What a transaction returns belongs to it: keys and
-// values must not be changed, and must be copied to outlive the function that
-// read them.
+// empty value is a value. Every engine takes keys of up to 4 KiB and values of
+// up to 1 MiB; one that refuses larger ones does so with an error of class
+// InvalidArgument. What a transaction returns belongs to it: keys and values
+// must not be changed, and must be copied to outlive the function that read
+// them.
+//
+// # Contexts and errors
+//
+// A context that has ended before a call keeps the call from doing anything;
+// the error wraps the context's and is of class Unavailable. Each error of an
+// engine has exactly one class (rule E1).
 package kv
 
 import (
@@ -31,7 +41,8 @@ type Reader interface {
 	// Scan yields every entry whose key begins with prefix, in the order of
 	// the keys; an empty prefix yields all. It ends after the first error,
 	// which it yields with a zero Entry: that of the context, or of the
-	// engine. A Tx must not be written to while one of its scans runs.
+	// engine. Scans may run inside each other. A Tx must not be written to
+	// while one of its scans runs.
 	Scan(ctx context.Context, prefix []byte) iter.Seq2[Entry, error]
 }
 
@@ -45,7 +56,8 @@ type Entry struct {
 type Tx interface {
 	Reader
 
-	// Put sets the value of key. It keeps neither slice.
+	// Put sets the value of key. It keeps neither slice. An empty key is an
+	// error of class InvalidArgument.
 	Put(ctx context.Context, key, value []byte) error
 
 	// Delete removes key. Removing a key that is not there is no error.
@@ -55,7 +67,8 @@ type Tx interface {
 // A DB runs transactions. It is safe for concurrent use.
 //
 // A transaction ends with the function it was given to and must not be used
-// after it or from another goroutine.
+// after it or from another goroutine. That function must not call the DB: an
+// engine may make one transaction wait for the end of another.
 type DB interface {
 	// View runs fn on one state of the map, which no later Update changes. It
 	// returns fn's error as it is.
@@ -63,13 +76,15 @@ type DB interface {
 
 	// Update runs fn and makes all it wrote visible and durable in one step;
 	// when Update returns nil, both have happened. When fn returns an error,
-	// that error is returned and nothing has changed. Updates happen as if one
-	// after another. An engine that finds only at the end that another one
-	// came in between runs fn again on the new state, so fn must start afresh
-	// each time. Once fn has returned, the context no longer stops the commit.
+	// that error is returned as it is and nothing has changed; nor has
+	// anything when fn panics. Updates happen as if one after another. An
+	// engine that finds only at the end that another one came in between runs
+	// fn again on the new state, so fn must start afresh each time. Once fn
+	// has returned, the context no longer stops the commit.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// Close frees what the DB holds, after the transactions under way have
-	// ended. Closing twice is no error. Other calls after it fail.
+	// ended. Closing twice is no error. Other calls after it fail with an
+	// error of class Unavailable.
 	Close() error
 }
