@@ -1,0 +1,203 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/docker/go-units"
+	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/kvstore"
+)
+
+// imagesFlags are the flags of images.
+type imagesFlags struct {
+	all, quiet, noTrunc, digests bool
+}
+
+// none stands for a name that is not there, as in Docker's table.
+const none = "<none>"
+
+func newImages(set *settings) *cobra.Command {
+	var flags imagesFlags
+	cmd := &cobra.Command{
+		Use:   "images [flags]",
+		Short: "List images, newest first",
+		Long: `List images, newest first, a line for each reference.
+
+Images without a reference that others are built from are left out unless --all
+is given.`,
+		Example: "  jettison images\n  jettison images -a --format json",
+		Args:    cobra.NoArgs,
+		RunE: action(func(cmd *cobra.Command, _ []string) error {
+			return set.with(cmd.Context(), func(store *opened) error {
+				rows, err := listImages(cmd.Context(), store.Store.Read, flags)
+				if err != nil {
+					return err
+				}
+				return set.printImages(cmd.OutOrStdout(), rows, flags)
+			})
+		}),
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&flags.all, "all", "a", false, "list intermediate images too")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false, "print only IDs")
+	f.BoolVar(&flags.noTrunc, "no-trunc", false, "print full IDs")
+	f.BoolVar(&flags.digests, "digests", false, "list digest references too")
+	return cmd
+}
+
+// imageRow is a line of the list and its JSON.
+type imageRow struct {
+	Repository string
+	Tag        string
+	Digest     string `json:",omitempty"`
+	ID         digest.Digest
+	Created    time.Time
+	Size       int64
+	Damaged    string `json:",omitempty"`
+}
+
+// reader reads a store in one snapshot.
+type reader func(context.Context, func(*kvstore.Tx) error) error
+
+// listImages lists the images newest first, then by name.
+func listImages(ctx context.Context, read reader, flags imagesFlags) ([]imageRow, error) {
+	var rows []imageRow
+	err := read(ctx, func(tx *kvstore.Tx) error {
+		for img, err := range tx.Images.All(ctx) {
+			row := imageRow{ID: img.ID, Created: img.Created, Size: img.Size}
+			var damage *imagestore.UnreadableError
+			switch {
+			case errors.As(err, &damage):
+				row.ID, row.Damaged = damage.ID, damage.Error()
+			case err != nil:
+				return err
+			}
+			named, err := rowsOf(ctx, tx, row, flags)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, named...)
+		}
+		return nil
+	})
+	slices.SortStableFunc(rows, func(a, b imageRow) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.Repository, b.Repository), strings.Compare(a.Tag, b.Tag))
+	})
+	return rows, err
+}
+
+// rowsOf returns a row for each reference of the image, or one without a name.
+func rowsOf(ctx context.Context, tx *kvstore.Tx, row imageRow, flags imagesFlags) ([]imageRow, error) {
+	refs, err := tx.References.References(ctx, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	var rows []imageRow
+	digestOf := make(map[string]bool)
+	for _, ref := range refs {
+		named := row
+		named.Repository, named.Tag, named.Digest = reference.FamiliarName(ref), none, ""
+		switch ref := ref.(type) {
+		case reference.Canonical:
+			if !flags.digests && hasTag(refs, ref) || !flags.digests && digestOf[ref.Name()] {
+				continue
+			}
+			digestOf[ref.Name()], named.Digest = true, ref.Digest().String()
+		case reference.Tagged:
+			named.Tag = ref.Tag()
+		}
+		rows = append(rows, named)
+	}
+	if len(rows) > 0 {
+		return rows, nil
+	}
+	children, err := tx.Images.Children(ctx, row.ID)
+	if err != nil || len(children) > 0 && !flags.all {
+		return nil, err
+	}
+	row.Repository, row.Tag = none, none
+	return []imageRow{row}, nil
+}
+
+// hasTag reports whether a tag of the repository of ref is among refs.
+func hasTag(refs []reference.Named, ref reference.Named) bool {
+	return slices.ContainsFunc(refs, func(r reference.Named) bool {
+		_, tagged := r.(reference.Tagged)
+		return tagged && r.Name() == ref.Name()
+	})
+}
+
+func (s *settings) printImages(w io.Writer, rows []imageRow, flags imagesFlags) error {
+	switch {
+	case s.format == formatJSON:
+		for _, row := range rows {
+			if err := printJSON(w, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	case flags.quiet:
+		return printIDs(w, rows, flags)
+	}
+	table := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
+	header := "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE"
+	if flags.digests {
+		header = "REPOSITORY\tTAG\tDIGEST\tIMAGE ID\tCREATED\tSIZE"
+	}
+	fmt.Fprintln(table, header)
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.Join(row.cells(flags), "\t"))
+	}
+	return table.Flush()
+}
+
+func (r imageRow) cells(flags imagesFlags) []string {
+	cells := []string{r.Repository, r.Tag}
+	if flags.digests {
+		cells = append(cells, cmp.Or(r.Digest, none))
+	}
+	cells = append(cells, flags.id(r.ID))
+	if r.Damaged != "" {
+		return append(cells, "(damaged)", "-")
+	}
+	return append(cells, age(r.Created), size(r.Size))
+}
+
+func printIDs(w io.Writer, rows []imageRow, flags imagesFlags) error {
+	seen := make(map[digest.Digest]bool)
+	for _, row := range rows {
+		if !seen[row.ID] {
+			fmt.Fprintln(w, flags.id(row.ID))
+		}
+		seen[row.ID] = true
+	}
+	return nil
+}
+
+func (f imagesFlags) id(id digest.Digest) string {
+	if f.noTrunc {
+		return id.String()
+	}
+	return conflict.Short(id.String())
+}
+
+// age says how long ago an image was created, as Docker does.
+func age(created time.Time) string {
+	if created.IsZero() {
+		return "N/A"
+	}
+	return units.HumanDuration(time.Since(created)) + " ago"
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/kvstore"
+)
+
+func newInspect(set *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect REF...",
+		Short: "Print all that the store knows of images, as JSON",
+		Long: `Print all that the store knows of images, as JSON: names, parent and children,
+platform, layers with the number of their holders, and what uses the image.`,
+		Example: "  jettison inspect app:1.0",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			return set.with(cmd.Context(), func(store *opened) error {
+				for _, ref := range args {
+					details, err := inspect(cmd.Context(), store, ref)
+					if err != nil {
+						return err
+					}
+					if err := set.printDetails(cmd.OutOrStdout(), details); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}),
+	}
+}
+
+// imageDetails is the JSON of inspect. The first names are Docker's.
+type imageDetails struct {
+	ID           digest.Digest `json:"Id"`
+	RepoTags     []string
+	RepoDigests  []string
+	Parent       digest.Digest `json:",omitempty"`
+	Children     []digest.Digest
+	Created      *time.Time `json:",omitempty"`
+	Os           string
+	Architecture string
+	Variant      string `json:",omitempty"`
+	Size         int64
+	Labels       map[string]string
+	Layers       []layerDetails
+	Containers   []containerRow
+	Leases       []leaseDetails
+}
+
+// layerDetails is the JSON of a layer. Layers are listed from top to base.
+type layerDetails struct {
+	ChainID digest.Digest
+	DiffID  digest.Digest
+	Size    int64
+	Holders int
+}
+
+// leaseDetails is the JSON of a lease.
+type leaseDetails struct {
+	ID, Kind, Owner string
+	Expires         *time.Time `json:",omitempty"`
+}
+
+func (s *settings) printDetails(w io.Writer, details *imageDetails) error {
+	if s.format == formatJSON {
+		return printJSON(w, details)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "    ")
+	return enc.Encode(details)
+}
+
+func inspect(ctx context.Context, store *opened, ref string) (*imageDetails, error) {
+	found, err := store.service.Resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	details := newDetails(found.Image)
+	err = store.Read(ctx, func(tx *kvstore.Tx) error {
+		return details.fill(ctx, tx, found.Image)
+	})
+	return details, err
+}
+
+func newDetails(img imagestore.Image) *imageDetails {
+	d := &imageDetails{
+		ID: img.ID, Parent: img.Parent, Size: img.Size, Labels: img.Labels,
+		Os: img.Platform.OS, Architecture: img.Platform.Architecture, Variant: img.Platform.Variant,
+		RepoTags: []string{}, RepoDigests: []string{}, Children: []digest.Digest{},
+		Layers: []layerDetails{}, Containers: []containerRow{}, Leases: []leaseDetails{},
+	}
+	if !img.Created.IsZero() {
+		d.Created = &img.Created
+	}
+	return d
+}
+
+func (d *imageDetails) fill(ctx context.Context, tx *kvstore.Tx, img imagestore.Image) error {
+	children, err := tx.Images.Children(ctx, img.ID)
+	if err != nil {
+		return err
+	}
+	d.Children = append(d.Children, children...)
+	if err := d.fillNames(ctx, tx); err != nil {
+		return err
+	}
+	if err := d.fillLayers(ctx, tx, img.Layer); err != nil {
+		return err
+	}
+	return d.fillUses(ctx, tx)
+}
+
+func (d *imageDetails) fillNames(ctx context.Context, tx *kvstore.Tx) error {
+	refs, err := tx.References.References(ctx, d.ID)
+	for _, ref := range refs {
+		if _, ok := ref.(reference.Canonical); ok {
+			d.RepoDigests = append(d.RepoDigests, reference.FamiliarString(ref))
+		} else {
+			d.RepoTags = append(d.RepoTags, reference.FamiliarString(ref))
+		}
+	}
+	return err
+}
+
+func (d *imageDetails) fillLayers(ctx context.Context, tx *kvstore.Tx, chain digest.Digest) error {
+	for chain != "" {
+		layer, err := tx.Images.Layer(ctx, chain)
+		if err != nil {
+			return err
+		}
+		row := layerDetails{ChainID: layer.ChainID, DiffID: layer.DiffID, Holders: layer.Holders}
+		for _, c := range layer.Content {
+			row.Size += c.Size
+		}
+		d.Layers = append(d.Layers, row)
+		chain = layer.Parent
+	}
+	return nil
+}
+
+func (d *imageDetails) fillUses(ctx context.Context, tx *kvstore.Tx) error {
+	containers, err := tx.Containers.Containers(ctx, d.ID)
+	if err != nil {
+		return err
+	}
+	for _, c := range containers {
+		d.Containers = append(d.Containers, containerOf(c))
+	}
+	leases, err := tx.Leases.Leases(ctx, d.ID)
+	for _, l := range leases {
+		if !l.Live(time.Now()) {
+			continue
+		}
+		row := leaseDetails{ID: l.ID, Kind: string(l.Kind), Owner: l.Owner}
+		if !l.Expires.IsZero() {
+			row.Expires = &l.Expires
+		}
+		d.Leases = append(d.Leases, row)
+	}
+	return err
+}

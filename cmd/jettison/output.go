@@ -1,0 +1,32 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/docker/go-units"
+)
+
+// The forms of output.
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
+
+// printJSON writes v as one line.
+func printJSON(w io.Writer, v any) error {
+	return json.NewEncoder(w).Encode(v)
+}
+
+// size writes a number of bytes as Docker does: 1.2kB.
+func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+
+// print writes v as a line of JSON if that is asked for, and text otherwise.
+func (s *settings) print(w io.Writer, v any, text string) error {
+	if s.format == formatJSON {
+		return printJSON(w, v)
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
