@@ -1,0 +1,96 @@
+# Everything that CI does is a target here; `make` alone tells what there is.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# The modules of the workspace, and the one whose pins are its own.
+MODULES := . cmd/jettison transfer
+OUTSIDE := $(patsubst %/go.mod,%,$(wildcard compare/go.mod))
+
+FUZZTIME  ?= 10s
+BENCHTIME ?= 1s
+BENCH     ?= .
+TESTFLAGS ?=
+
+ROOT := $(CURDIR)
+BIN  := $(ROOT)/.bin
+LINT := $(BIN)/golangci-lint
+
+# each,COMMAND runs COMMAND in every module of the workspace.
+each = for m in $(MODULES); do echo "== $$m"; (cd $$m && $(1)); done
+# outside,COMMAND runs COMMAND in every module that is not in the workspace.
+outside = for m in $(OUTSIDE); do echo "== $$m"; (cd $$m && export GOWORK=off && $(1)); done
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Load, tag and delete images with the command, in a directory that goes away
+	@./demo.sh
+
+.PHONY: build
+build: ## Build every package and command, without cgo
+	@$(call each,CGO_ENABLED=0 go build -o /dev/null ./...)
+
+.PHONY: test
+test: ## Run the tests of all modules, and the short ones against Docker's code
+	@$(call each,go test $(TESTFLAGS) ./...)
+	@$(call outside,go test -short $(TESTFLAGS) ./...)
+
+.PHONY: race
+race: ## Run the tests under the race detector (needs gcc)
+	@$(call each,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)
+
+.PHONY: cover
+cover: ## Show how much of each package of the root module the tests reach
+	@go test -short -cover -coverpkg=./... -coverprofile=cover.out ./... | grep -v 'no test files'
+	@go tool cover -func=cover.out | tail -1
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME
+	@$(call each,$(ROOT)/.ci/fuzz $(FUZZTIME))
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH for BENCHTIME each
+	@$(call each,go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...)
+
+.PHONY: compare
+compare: ## Compare with Docker's own code: every test, then the speed
+	@$(call outside,go test -count=1 -v ./... && go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...)
+
+.PHONY: vet
+vet: ## Run go vet
+	@$(call each,go vet ./...)
+	@$(call outside,go vet ./...)
+
+.PHONY: lint
+lint: $(LINT) ## Run the linters and check the layout
+	@$(LINT) config verify
+	@$(call each,$(LINT) run --config $(ROOT)/.golangci.yml ./...)
+
+.PHONY: fmt
+fmt: $(LINT) ## Lay out the code
+	@$(call each,$(LINT) fmt --config $(ROOT)/.golangci.yml ./...)
+
+.PHONY: tidy
+tidy: ## Tidy go.mod and go.sum of every module
+	@$(call each,$(ROOT)/.ci/tidy)
+	@$(call outside,go mod tidy)
+
+.PHONY: tidy-check
+tidy-check: ## Check that go.mod and go.sum are tidy
+	@$(call each,$(ROOT)/.ci/tidy -diff)
+	@$(call outside,go mod tidy -diff)
+
+.PHONY: ci
+ci: build vet tidy-check lint test race ci-fuzz demo ## Do all that CI does
+
+.PHONY: ci-fuzz
+ci-fuzz: FUZZTIME = 3s
+ci-fuzz: fuzz
+
+# The tools are pinned in a module of their own. The first build takes a few minutes.
+$(LINT): tools/go.mod tools/go.sum
+	cd tools && GOWORK=off GOBIN=$(BIN) go install tool
+	@touch $@
