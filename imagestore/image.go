@@ -83,12 +83,13 @@ func (r Removed) Size() int64 {
 	return n
 }
 
-// UnreadableError says that the record of an image or a layer is there but
-// cannot be understood: it is damaged, or was written by something else. Its
-// class is Internal (rule E3). An image so damaged can still be deleted, by
-// its full ID (rule R5).
+// UnreadableError says that the record of an image, a layer or content is there
+// but cannot be understood: it is damaged, was written by something else, or
+// names a record that is missing or unreadable itself. Its class is Internal
+// (rule E3). An image so damaged can still be deleted, by its full ID (rule
+// R5).
 type UnreadableError struct {
-	// ID is the image's ID or the layer's chain ID.
+	// ID is the image's ID, the layer's chain ID or the content's digest.
 	ID digest.Digest
 	// Err says which key or file it is and what is wrong with it.
 	Err error

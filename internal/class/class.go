@@ -62,7 +62,7 @@ func (e internal) Unwrap() error        { return e.error }
 // context is Unavailable. The outermost class wins.
 func Of(err error) error {
 	for ; err != nil; err = errors.Unwrap(err) {
-		switch err.(type) {
+		switch err.(type) { //nolint:errorlint // the loop unwraps
 		case interface{ InvalidParameter() }:
 			return InvalidArgument
 		case interface{ NotFound() }:
@@ -85,7 +85,7 @@ func Of(err error) error {
 
 // ofMany returns the class of the first of the joined errors that has one.
 func ofMany(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // this very error is asked, not what it wraps
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil
 	}
@@ -111,7 +111,7 @@ func Wrap(c, err error) error {
 		c = has
 	}
 	switch c {
-	case InvalidArgument:
+	case InvalidArgument: //nolint:errorlint // c is a sentinel of this package itself
 		return invalidArgument{err}
 	case NotFound:
 		return notFound{err}

@@ -1,0 +1,138 @@
+package imagestore
+
+import (
+	"errors"
+	"math"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/internal/record"
+)
+
+// The fields of a record are written and read in one order, so the two halves
+// of each pair below mirror each other. A record keeps of its content the
+// digests alone; sizes and holders are in the records of the content.
+
+func encodeImage(key []byte, img Image) []byte {
+	w := record.NewWriter()
+	w.Digest(img.Parent)
+	w.Time(img.Created)
+	w.String(img.Platform.OS)
+	w.String(img.Platform.Architecture)
+	w.String(img.Platform.Variant)
+	w.String(img.Platform.OSVersion)
+	w.Strings(img.Platform.OSFeatures)
+	w.Map(img.Labels)
+	w.Digest(img.Layer)
+	w.Int(img.Size)
+	encodeContents(w, img.Content)
+	return w.Seal(key)
+}
+
+func decodeImage(key, value []byte) (Image, error) {
+	r := record.Read(key, value)
+	img := Image{
+		ID:      idOf(key, imagePrefix),
+		Parent:  r.Digest(),
+		Created: r.Time(),
+		Platform: ocispec.Platform{
+			OS:           r.String(),
+			Architecture: r.String(),
+			Variant:      r.String(),
+			OSVersion:    r.String(),
+			OSFeatures:   r.Strings(),
+		},
+		Labels:  r.Map(),
+		Layer:   r.Digest(),
+		Size:    r.Int(),
+		Content: decodeContents(r),
+	}
+	if err := r.Close(); err != nil {
+		return Image{}, &UnreadableError{ID: img.ID, Err: err}
+	}
+	return img, nil
+}
+
+func encodeLayer(key []byte, l Layer) []byte {
+	w := record.NewWriter()
+	w.Count(l.Holders)
+	w.Digest(l.DiffID)
+	w.Digest(l.Parent)
+	encodeContents(w, l.Content)
+	return w.Seal(key)
+}
+
+func decodeLayer(key, value []byte) (Layer, error) {
+	r := record.Read(key, value)
+	l := Layer{
+		ChainID: idOf(key, layerPrefix),
+		Holders: holders(r),
+		DiffID:  r.Digest(),
+		Parent:  r.Digest(),
+		Content: decodeContents(r),
+	}
+	if err := r.Close(); err != nil {
+		return Layer{}, &UnreadableError{ID: l.ChainID, Err: err}
+	}
+	return l, nil
+}
+
+func encodeContent(key []byte, c Content) []byte {
+	w := record.NewWriter()
+	w.Count(c.Holders)
+	w.Int(c.Size)
+	return w.Seal(key)
+}
+
+func decodeContent(key, value []byte) (Content, error) {
+	r := record.Read(key, value)
+	c := Content{
+		Digest:  idOf(key, contentPrefix),
+		Holders: holders(r),
+		Size:    r.Int(),
+	}
+	if err := r.Close(); err != nil {
+		return Content{}, &UnreadableError{ID: c.Digest, Err: err}
+	}
+	return c, nil
+}
+
+func encodeContents(w *record.Writer, contents []Content) {
+	w.Count(len(contents))
+	for _, c := range contents {
+		w.Digest(c.Digest)
+	}
+}
+
+func decodeContents(r *record.Reader) []Content {
+	n := r.Count()
+	if n == 0 {
+		return nil
+	}
+	contents := make([]Content, n)
+	for i := range contents {
+		contents[i].Digest = r.Digest()
+	}
+	return contents
+}
+
+// holders reads a number of holders.
+func holders(r *record.Reader) int {
+	return int(min(r.Uint(), math.MaxInt32))
+}
+
+// unreadable reports whether err is about a record that cannot be understood.
+func unreadable(err error) bool {
+	if err == nil {
+		return false
+	}
+	var u *UnreadableError
+	return errors.As(err, &u)
+}
+
+// missing is the error for a record that another one names and that is not
+// there.
+func missing(id digest.Digest, key []byte) error {
+	return &UnreadableError{ID: id, Err: record.Damaged(key, "no record")}
+}

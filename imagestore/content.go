@@ -1,0 +1,174 @@
+package imagestore
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv"
+)
+
+// Contents yields all content that an image or a layer holds, sorted by digest.
+// An unreadable record is yielded as its [*UnreadableError], and the walk goes
+// on; any other error ends it.
+func (s *Store) Contents(ctx context.Context) iter.Seq2[Content, error] {
+	return walk(ctx, s.r, contentPrefix, decodeContent)
+}
+
+// Garbage yields the digests of the content whose bytes are still to be
+// removed, sorted.
+func (s *Store) Garbage(ctx context.Context) iter.Seq2[digest.Digest, error] {
+	return walk(ctx, s.r, garbagePrefix, func(key, _ []byte) (digest.Digest, error) {
+		return idOf(key, garbagePrefix), nil
+	})
+}
+
+// MarkGarbage notes that the bytes of this content are to be removed, unless a
+// [Store.Create] takes it before. Content that something holds is skipped, also
+// when its record is unreadable. Marking twice is no error.
+func (s *Store) MarkGarbage(ctx context.Context, digests ...digest.Digest) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	for _, dgst := range digests {
+		_, err := s.r.Get(ctx, contentKey(dgst))
+		if errors.Is(err, kv.ErrNotFound) {
+			err = s.tx.Put(ctx, garbageKey(dgst), nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ClearGarbage notes that the bytes of this content have been removed. Clearing
+// what is not marked is no error.
+func (s *Store) ClearGarbage(ctx context.Context, digests ...digest.Digest) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	for _, dgst := range digests {
+		if err := s.tx.Delete(ctx, garbageKey(dgst)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// content returns the record of content; one that is not there is unreadable,
+// because something names it.
+func (s *Store) content(ctx context.Context, dgst digest.Digest) (Content, error) {
+	key := contentKey(dgst)
+	value, err := s.r.Get(ctx, key)
+	if errors.Is(err, kv.ErrNotFound) {
+		return Content{}, missing(dgst, key)
+	}
+	if err != nil {
+		return Content{}, err
+	}
+	return decodeContent(key, value)
+}
+
+// putContent writes the record of content.
+func (s *Store) putContent(ctx context.Context, c Content) error {
+	key := contentKey(c.Digest)
+	return s.tx.Put(ctx, key, encodeContent(key, c))
+}
+
+// fill completes contents, given by digest, with sizes and holders. When one is
+// unreadable, so is the record of their owner.
+func (s *Store) fill(ctx context.Context, owner digest.Digest, contents []Content) error {
+	for i, c := range contents {
+		full, err := s.content(ctx, c.Digest)
+		var u *UnreadableError
+		if errors.As(err, &u) {
+			return &UnreadableError{ID: owner, Err: u.Err}
+		}
+		if err != nil {
+			return err
+		}
+		contents[i] = full
+	}
+	return nil
+}
+
+// hold adds a holder to each piece of content, once however often it is
+// listed, and keeps it from being removed as garbage.
+func (s *Store) hold(ctx context.Context, descs ...ocispec.Descriptor) ([]Content, error) {
+	var held []Content
+	for _, desc := range descs {
+		if contains(held, desc.Digest) {
+			continue
+		}
+		c, err := s.holdOne(ctx, desc)
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, c)
+	}
+	return held, nil
+}
+
+func (s *Store) holdOne(ctx context.Context, desc ocispec.Descriptor) (Content, error) {
+	key := contentKey(desc.Digest)
+	c := Content{Digest: desc.Digest, Size: desc.Size}
+	value, err := s.r.Get(ctx, key)
+	if err == nil {
+		c, err = decodeContent(key, value)
+	}
+	if err != nil && !errors.Is(err, kv.ErrNotFound) {
+		return Content{}, err
+	}
+	if c.Size != desc.Size {
+		return Content{}, class.Errorf(class.InvalidArgument,
+			"content %s has %d bytes, not %d", desc.Digest, c.Size, desc.Size)
+	}
+	c.Holders++
+	if err := s.putContent(ctx, c); err != nil {
+		return Content{}, err
+	}
+	return c, s.tx.Delete(ctx, garbageKey(desc.Digest))
+}
+
+// release takes a holder from each piece of content, adds to removed those that
+// nothing else holds, and updates the holders in contents.
+func (s *Store) release(ctx context.Context, contents []Content, removed *Removed) error {
+	for i := range contents {
+		c := &contents[i]
+		c.Holders = max(c.Holders-1, 0)
+		var err error
+		if c.Holders > 0 {
+			err = s.putContent(ctx, *c)
+		} else {
+			removed.Content = append(removed.Content, *c)
+			err = s.discard(ctx, c.Digest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard turns content that nothing holds into garbage.
+func (s *Store) discard(ctx context.Context, dgst digest.Digest) error {
+	if err := s.tx.Delete(ctx, contentKey(dgst)); err != nil {
+		return err
+	}
+	return s.tx.Put(ctx, garbageKey(dgst), nil)
+}
+
+// contains reports whether the digest is that of one of the contents.
+func contains(contents []Content, dgst digest.Digest) bool {
+	for _, c := range contents {
+		if c.Digest == dgst {
+			return true
+		}
+	}
+	return false
+}

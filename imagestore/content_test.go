@@ -1,0 +1,60 @@
+package imagestore_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/imagestore"
+)
+
+func TestContentsAreSortedAndCounted(t *testing.T) {
+	f := newFixture(t)
+	f.create(spec("a", "x", "shared"))
+	f.create(spec("b", "y", "shared"))
+	want := []imagestore.Content{
+		content("config of a", 10, 1), content("config of b", 10, 1),
+		content("x", 100, 1), content("y", 100, 1), content("shared", 100, 2),
+	}
+	slices.SortFunc(want, func(a, b imagestore.Content) int {
+		if a.Digest < b.Digest {
+			return -1
+		}
+		return 1
+	})
+	checkDiff(t, f.contents(), want)
+}
+
+func TestGarbage(t *testing.T) {
+	f := newFixture(t)
+	held, one, two := spec("a").Content[0].Digest, digest.FromString("one"), digest.FromString("two")
+	f.create(spec("a"))
+	f.edit(func(s *imagestore.Store) error { return s.MarkGarbage(t.Context(), one, held, two, one) })
+	want := []digest.Digest{one, two}
+	slices.Sort(want)
+	checkDiff(t, f.garbage(), want)
+	f.edit(func(s *imagestore.Store) error { return s.ClearGarbage(t.Context(), one, held) })
+	checkDiff(t, f.garbage(), []digest.Digest{two})
+}
+
+// Content of which nothing is known but that something keeps it is not garbage.
+func TestUnreadableContentIsNoGarbage(t *testing.T) {
+	f := newFixture(t)
+	held := spec("a").Content[0].Digest
+	f.create(spec("a"))
+	f.damage("content/" + string(held))
+	f.edit(func(s *imagestore.Store) error { return s.MarkGarbage(t.Context(), held) })
+	checkDiff(t, f.garbage(), []digest.Digest(nil))
+}
+
+func TestDeletedContentIsGarbage(t *testing.T) {
+	f := newFixture(t)
+	a, b := f.create(spec("a", "shared")).ID, f.create(spec("b", "shared")).ID
+	f.delete(a)
+	checkDiff(t, f.garbage(), []digest.Digest{digest.FromString("config of a")})
+	f.delete(b)
+	want := []digest.Digest{digest.FromString("config of a"), digest.FromString("config of b"), digest.FromString("shared")}
+	slices.Sort(want)
+	checkDiff(t, f.garbage(), want)
+}

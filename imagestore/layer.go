@@ -1,0 +1,179 @@
+package imagestore
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv"
+)
+
+// Layer returns the record of the layer with this chain ID, with the number of
+// its holders. Errors are those of [Store.Get].
+func (s *Store) Layer(ctx context.Context, chainID digest.Digest) (Layer, error) {
+	l, err := s.layer(ctx, chainID)
+	if err != nil {
+		return Layer{}, err
+	}
+	if err := s.fill(ctx, chainID, l.Content); err != nil {
+		return Layer{}, err
+	}
+	return l, nil
+}
+
+// Layers yields every layer, sorted by chain ID. Errors are those of
+// [Store.All].
+func (s *Store) Layers(ctx context.Context) iter.Seq2[Layer, error] {
+	return walk(ctx, s.r, layerPrefix, func(key, value []byte) (Layer, error) {
+		l, err := decodeLayer(key, value)
+		if err != nil {
+			return Layer{}, err
+		}
+		if err := s.fill(ctx, l.ChainID, l.Content); err != nil {
+			return Layer{}, err
+		}
+		return l, nil
+	})
+}
+
+// layer returns the record of a layer as it is stored, its content by digest
+// alone.
+func (s *Store) layer(ctx context.Context, chainID digest.Digest) (Layer, error) {
+	key := layerKey(chainID)
+	value, err := s.r.Get(ctx, key)
+	if errors.Is(err, kv.ErrNotFound) {
+		return Layer{}, class.Errorf(class.NotFound, "layer %s does not exist", chainID)
+	}
+	if err != nil {
+		return Layer{}, err
+	}
+	return decodeLayer(key, value)
+}
+
+// putLayer writes the record of a layer.
+func (s *Store) putLayer(ctx context.Context, l Layer) error {
+	key := layerKey(l.ChainID)
+	return s.tx.Put(ctx, key, encodeLayer(key, l))
+}
+
+// A chain is the layers of an image to be, base to top.
+type chain []link
+
+// A link is a layer of a chain with the content to keep for it, if any.
+type link struct {
+	layer   Layer
+	content []ocispec.Descriptor
+}
+
+// newChain computes the chain IDs of layers. There is content for each layer or
+// for none.
+func newChain(diffIDs []digest.Digest, content []ocispec.Descriptor) chain {
+	links := make(chain, len(diffIDs))
+	var below digest.Digest
+	for i, diffID := range diffIDs {
+		id := diffID
+		if below != "" {
+			id = digest.FromString(below.String() + " " + diffID.String())
+		}
+		links[i].layer = Layer{ChainID: id, DiffID: diffID, Parent: below}
+		if len(content) > 0 {
+			links[i].content = content[i : i+1]
+		}
+		below = id
+	}
+	return links
+}
+
+// top is the chain ID of the topmost layer, or empty.
+func (c chain) top() digest.Digest {
+	if len(c) == 0 {
+		return ""
+	}
+	return c[len(c)-1].layer.ChainID
+}
+
+// holdChain adds a holder to the topmost layer of the chain, making those that
+// are not there, and returns all content of the chain.
+//
+// Going down, each layer that is made holds the one below; the first that is
+// there holds all the rest already.
+func (s *Store) holdChain(ctx context.Context, links chain) ([]Content, error) {
+	var all []Content
+	held := false
+	for i := len(links) - 1; i >= 0; i-- {
+		l, err := s.layer(ctx, links[i].layer.ChainID)
+		switch {
+		case err == nil && held:
+		case err == nil:
+			held = true
+			l.Holders++
+			err = s.putLayer(ctx, l)
+		case errors.Is(err, class.NotFound) && !held:
+			l, err = s.addLayer(ctx, links[i])
+		case errors.Is(err, class.NotFound):
+			id := links[i].layer.ChainID
+			err = missing(id, layerKey(id))
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l.Content...)
+	}
+	return all, nil
+}
+
+// addLayer makes a layer with one holder.
+func (s *Store) addLayer(ctx context.Context, new link) (Layer, error) {
+	l := new.layer
+	l.Holders = 1
+	var err error
+	if l.Content, err = s.hold(ctx, new.content...); err != nil {
+		return Layer{}, err
+	}
+	return l, s.putLayer(ctx, l)
+}
+
+// releaseChain takes a holder from the layer and adds to removed what goes, from
+// there down to the first layer that something else holds. A layer whose record
+// is missing or unreadable ends the walk: what it held cannot be known.
+func (s *Store) releaseChain(ctx context.Context, chainID digest.Digest, removed *Removed) error {
+	for chainID != "" {
+		l, err := s.layer(ctx, chainID)
+		if err == nil {
+			l, err = s.releaseLayer(ctx, l, removed)
+		}
+		if errors.Is(err, class.NotFound) || unreadable(err) {
+			return nil
+		}
+		if err != nil || l.Holders > 0 {
+			return err
+		}
+		chainID = l.Parent
+	}
+	return nil
+}
+
+// releaseLayer takes a holder from the layer, removes it when that was the last,
+// and returns it as it is then. One whose content is unreadable stays, without
+// holders, and the error says so.
+func (s *Store) releaseLayer(ctx context.Context, l Layer, removed *Removed) (Layer, error) {
+	l.Holders = max(l.Holders-1, 0)
+	if l.Holders > 0 {
+		return l, s.putLayer(ctx, l)
+	}
+	if err := s.fill(ctx, l.ChainID, l.Content); err != nil {
+		if err := s.putLayer(ctx, l); err != nil {
+			return l, err
+		}
+		return l, err
+	}
+	if err := s.release(ctx, l.Content, removed); err != nil {
+		return l, err
+	}
+	removed.Layers = append(removed.Layers, l)
+	return l, s.tx.Delete(ctx, layerKey(l.ChainID))
+}
