@@ -15,8 +15,8 @@ type PlatformMatcher func(want, have ocispec.Platform) bool
 // MatchPlatform is the default [PlatformMatcher]. Operating system and
 // architecture must be equal after normalization (x86_64 is amd64, aarch64 is
 // arm64). An older ARM variant serves a newer one, so an arm/v7 image serves
-// arm/v8 and arm64; a lower amd64 level serves a higher one. A variant missing
-// on the image is accepted (rule R8).
+// arm/v8 and arm64; a lower amd64 level serves a higher one, and 386 serves
+// amd64. A variant missing on the image is accepted (rule R8).
 func MatchPlatform(want, have ocispec.Platform) bool {
 	missing := have.Variant == ""
 	want, have = normalizePlatform(want), normalizePlatform(have)
@@ -25,6 +25,9 @@ func MatchPlatform(want, have ocispec.Platform) bool {
 	}
 	if want.Architecture == "arm64" && have.Architecture == "arm" {
 		want = ocispec.Platform{OS: want.OS, Architecture: "arm", Variant: "v8"}
+	}
+	if want.Architecture == "amd64" && have.Architecture == "386" {
+		return true
 	}
 	if want.Architecture != have.Architecture {
 		return false

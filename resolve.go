@@ -52,6 +52,14 @@ type target struct {
 	image *imagestore.Image
 }
 
+// missing is the error for a target whose record is not there (rule R7).
+func (t target) missing() error {
+	if t.ref != nil {
+		return noSuchImage(reference.FamiliarString(t.ref))
+	}
+	return noSuchImage(t.id.String())
+}
+
 var (
 	bareID   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	idPrefix = regexp.MustCompile(`^(?:[a-z0-9]+:)?([0-9a-f]{4,})$`)
@@ -81,8 +89,8 @@ func (p *planner) resolveReadable(ctx context.Context, typed string) (target, er
 	if err == nil && t.image == nil {
 		_, err = p.Image(ctx, t.id)
 	}
-	if errors.Is(err, ErrNotFound) && t.ref != nil {
-		err = noSuchImage(reference.FamiliarString(t.ref))
+	if errors.Is(err, ErrNotFound) && t.id != "" {
+		err = t.missing()
 	}
 	return t, err
 }
@@ -165,17 +173,17 @@ func (p *planner) readImage(ctx context.Context, t *target) error {
 	case t.ref != nil:
 		return nil
 	}
-	return noSuchImage(t.id.String())
+	return t.missing()
 }
 
 // checkPlatform is rule R8.
 func (p *planner) checkPlatform(t target, want ocispec.Platform) error {
+	if t.image == nil {
+		return t.missing()
+	}
 	name := t.typed
 	if canonical, err := reference.ParseNamed(t.typed); err == nil {
 		name = reference.FamiliarString(canonical)
-	}
-	if t.image == nil {
-		return noSuchImage(name)
 	}
 	if p.platforms(want, t.image.Platform) {
 		return nil
