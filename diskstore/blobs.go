@@ -1,0 +1,236 @@
+package diskstore
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// An op is a step that changes files.
+type op string
+
+const (
+	opMkdir   op = "mkdir"
+	opCreate  op = "create"
+	opWrite   op = "write"
+	opSync    op = "sync"
+	opRename  op = "rename"
+	opRemove  op = "remove"
+	opSyncDir op = "syncdir"
+)
+
+// blobs is the part of a store that lies in files. Every change to a file goes
+// through one of its methods, one step each, and every path that comes from a
+// digest through path.
+type blobs struct {
+	dir string
+	// before, if not nil, is called before each step, which does not happen
+	// when it fails. Tests set it.
+	before func(op, string) error
+}
+
+// algorithms are those whose digests a store takes.
+func algorithms() []digest.Algorithm {
+	return []digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512}
+}
+
+// path is where content lies. A digest that is not well formed has none, so
+// that no path leads out of the store.
+func (b *blobs) path(content digest.Digest) (string, error) {
+	if err := content.Validate(); err != nil {
+		return "", class.Errorf(class.InvalidArgument, "invalid digest %q: %w", content, err)
+	}
+	return filepath.Join(b.dir, "blobs", content.Algorithm().String(), content.Encoded()), nil
+}
+
+// tempPrefix begins the name of each temporary file.
+const tempPrefix = "blob-"
+
+func (b *blobs) ingestDir() string { return filepath.Join(b.dir, "ingest") }
+
+// dirs are the directories of the store, each after the one it lies in.
+func (b *blobs) dirs() []string {
+	root := filepath.Join(b.dir, "blobs")
+	dirs := []string{b.ingestDir(), root}
+	for _, alg := range algorithms() {
+		dirs = append(dirs, filepath.Join(root, alg.String()))
+	}
+	return dirs
+}
+
+// makeDirs makes the directories of the store that are missing.
+func (b *blobs) makeDirs() error {
+	for _, dir := range b.dirs() {
+		if err := b.makeDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDir makes a directory, and those that it lies in, durably. One that is
+// there is no error; something else in its place is.
+func (b *blobs) makeDir(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return class.Errorf(class.InvalidArgument, "%s is not a directory", dir)
+	case !errors.Is(err, fs.ErrNotExist):
+		return unavailable(err)
+	}
+	if err := b.makeDir(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := b.step(opMkdir, dir); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return unavailable(err)
+	}
+	return b.syncDir(filepath.Dir(dir))
+}
+
+// size is the number of bytes of the content's file; ok is false when there is
+// no such file.
+func (b *blobs) size(content digest.Digest) (n int64, ok bool, err error) {
+	path, err := b.path(content)
+	if err != nil {
+		return 0, false, err
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, unavailable(err)
+	}
+	return info.Size(), info.Mode().IsRegular(), nil
+}
+
+// place renames a temporary file to where its content belongs.
+func (b *blobs) place(temp string, content digest.Digest) error {
+	path, err := b.path(content)
+	if err != nil {
+		return err
+	}
+	if err := b.step(opRename, path); err != nil {
+		return err
+	}
+	return unavailable(os.Rename(temp, path))
+}
+
+// remove removes a file. One that is not there is no error.
+func (b *blobs) remove(path string) error {
+	if err := b.step(opRemove, path); err != nil {
+		return err
+	}
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// sync makes durable that the files of these contents are there, or are gone.
+func (b *blobs) sync(contents []digest.Digest) error {
+	dirs := make(map[string]bool)
+	for _, content := range contents {
+		if path, err := b.path(content); err == nil { // what has no path has no file
+			dirs[filepath.Dir(path)] = true
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		if err := b.syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncDir makes the names in a directory durable.
+func (b *blobs) syncDir(dir string) error {
+	if err := b.step(opSyncDir, dir); err != nil {
+		return err
+	}
+	if runtime.GOOS == "windows" { // where a directory cannot be synced
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return unavailable(err)
+	}
+	err = f.Sync()
+	_ = f.Close() // nothing was written
+	return unavailable(err)
+}
+
+// create makes a temporary file.
+func (b *blobs) create() (*tempFile, error) {
+	if err := b.step(opCreate, b.ingestDir()); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(b.ingestDir(), tempPrefix+"*")
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &tempFile{blobs: b, file: f}, nil
+}
+
+func (b *blobs) step(o op, path string) error {
+	if b.before == nil {
+		return nil
+	}
+	return unavailable(b.before(o, path))
+}
+
+// A tempFile is content that is being written.
+type tempFile struct {
+	blobs *blobs
+	file  *os.File
+}
+
+func (t *tempFile) Write(p []byte) (int, error) {
+	if err := t.blobs.step(opWrite, t.file.Name()); err != nil {
+		return 0, err
+	}
+	n, err := t.file.Write(p)
+	return n, unavailable(err)
+}
+
+// finish makes the bytes durable and closes the file.
+func (t *tempFile) finish() error {
+	err := t.blobs.step(opSync, t.file.Name())
+	if err == nil {
+		err = unavailable(t.file.Sync())
+	}
+	if closing := t.file.Close(); err == nil {
+		err = unavailable(closing)
+	}
+	return err
+}
+
+// discard closes and removes the file.
+func (t *tempFile) discard() error {
+	_ = t.file.Close() // may be closed; its bytes do not matter
+	return t.blobs.remove(t.file.Name())
+}
+
+// unavailable gives an error of the file system its class: with space or
+// rights the same call may succeed later, but not below a file. The error says
+// what was done to which path.
+func unavailable(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return class.Wrap(class.InvalidArgument, err)
+	}
+	return class.Wrap(class.Unavailable, err)
+}

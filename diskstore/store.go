@@ -1,0 +1,92 @@
+package diskstore
+
+import (
+	"context"
+	_ "crypto/sha512" // digests may be SHA-384 and SHA-512
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/kv"
+	"github.com/jettison-oci/jettison/kvstore"
+)
+
+// Options configure a [Store]. The zero value of each field is a safe default.
+type Options struct {
+	// ReadOnly opens the store without changing it. Several processes may do
+	// so at once.
+	ReadOnly bool
+	// LockTimeout is how long to wait for another process that has the store
+	// open. The default is one second.
+	LockTimeout time.Duration
+	// Logger receives warnings about files that could not be removed. The
+	// default discards them.
+	Logger *slog.Logger
+	// Now is the clock by which leases expire. The default is time.Now.
+	Now func() time.Time
+	// NewID makes the ID of a container that comes without one. The default
+	// is 32 random bytes as 64 hex digits.
+	NewID func() string
+}
+
+// A Store is a directory of images: a [jettison.Backend] with the bytes. It is
+// safe for concurrent use, but a function that one of its methods runs must not
+// call another one: transactions do not nest.
+type Store struct {
+	dir      string
+	readOnly bool
+	db       kv.DB
+	records  *kvstore.Store
+	files    *blobs
+	garbage  *garbage
+	log      *slog.Logger
+	closing  sync.Once
+	closed   error
+}
+
+var _ jettison.Backend = (*Store)(nil)
+
+// Dir returns the directory of the store, as an absolute path.
+func (s *Store) Dir() string { return s.dir }
+
+// View runs fn on one consistent state, as [jettison.Backend] says.
+func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error {
+	return s.records.View(ctx, fn)
+}
+
+// Read is View with the stores in their own types.
+func (s *Store) Read(ctx context.Context, fn func(*kvstore.Tx) error) error {
+	return s.records.Read(ctx, fn)
+}
+
+// Update runs fn and makes all its changes visible and durable together, as
+// [jettison.Backend] says. Then it removes the bytes that nothing holds any
+// more; what cannot be removed is logged and does not fail the Update (rule
+// D12).
+func (s *Store) Update(ctx context.Context, fn func(jettison.Stores) error) error {
+	return s.Edit(ctx, func(tx *kvstore.Tx) error { return fn(tx.Stores()) })
+}
+
+// Edit is Update with the stores in their own types. To create an image with
+// content use [Ingest.Commit], which makes sure that the bytes are there and
+// stay there; Edit does not look.
+func (s *Store) Edit(ctx context.Context, fn func(*kvstore.Tx) error) error {
+	if err := s.edit(ctx, fn); err != nil {
+		return err
+	}
+	s.sweep(ctx)
+	return nil
+}
+
+// Close frees the store, after the transactions under way have ended. An
+// [Ingest] under way can no longer be committed. Closing twice is no error.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		if !s.readOnly {
+			s.finish(context.Background())
+		}
+		s.closed = s.db.Close()
+	})
+	return s.closed
+}

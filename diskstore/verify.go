@@ -1,0 +1,202 @@
+package diskstore
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kvstore"
+)
+
+// Damage says that content which an image holds is missing, cut short or
+// altered. As an error it is of class Internal (rule E3).
+type Damage struct {
+	// Digest names the content.
+	Digest digest.Digest
+	// Path is the file in which it should be.
+	Path string
+	// Err says what is wrong. For a file that is missing it wraps
+	// [fs.ErrNotExist].
+	Err error
+}
+
+// Error names the file, what is wrong with it and what to do.
+func (d *Damage) Error() string {
+	return d.Path + " is damaged: " + d.Err.Error() + "; delete the images that hold it, or put it back"
+}
+
+// Unwrap returns what is wrong.
+func (d *Damage) Unwrap() error { return d.Err }
+
+// System marks the error as of class Internal.
+func (d *Damage) System() {}
+
+// Is makes the error match the sentinel of its class.
+func (d *Damage) Is(target error) bool { return target == class.Internal }
+
+// Blob opens content that an image or a layer holds. Reading it to the end
+// verifies it: in place of io.EOF comes a [*Damage] when it is not what its
+// digest says. Whoever has it open can read on when it is deleted meanwhile.
+//
+// The error is of class NotFound when nothing holds such content,
+// InvalidArgument when the digest is malformed, and a *Damage when the file is
+// missing.
+func (s *Store) Blob(ctx context.Context, content digest.Digest) (io.ReadCloser, error) {
+	path, err := s.files.path(content)
+	if err != nil {
+		return nil, err
+	}
+	f, openErr := os.Open(path)
+	held, err := s.holds(ctx, content)
+	switch {
+	case err == nil && !held:
+		err = class.Errorf(class.NotFound, "no content %s in store %s", content, s.dir)
+	case err == nil && errors.Is(openErr, fs.ErrNotExist):
+		err = &Damage{Digest: content, Path: path, Err: openErr}
+	case err == nil:
+		err = unavailable(openErr)
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written; no file, no harm
+		return nil, err
+	}
+	return &blob{file: f, content: content, verifier: content.Verifier()}, nil
+}
+
+// knows says whether the records tell of the content: something holds it, or it
+// is marked as garbage. Of a file that they do not tell of nothing is known.
+func (s *Store) knows(ctx context.Context, content digest.Digest) (bool, error) {
+	var known bool
+	err := s.Read(ctx, func(tx *kvstore.Tx) (err error) {
+		if known, err = tx.HoldsContent(ctx, content); err == nil && !known {
+			known, err = tx.IsGarbage(ctx, content)
+		}
+		return err
+	})
+	return known, err
+}
+
+// holds says whether an image or a layer holds the content.
+func (s *Store) holds(ctx context.Context, content digest.Digest) (bool, error) {
+	var held bool
+	err := s.Read(ctx, func(tx *kvstore.Tx) (err error) {
+		held, err = tx.HoldsContent(ctx, content)
+		return err
+	})
+	return held, err
+}
+
+// A blob is a file that is verified while it is read.
+type blob struct {
+	file     *os.File
+	content  digest.Digest
+	verifier digest.Verifier
+}
+
+func (b *blob) Read(p []byte) (int, error) {
+	n, err := b.file.Read(p)
+	_, _ = b.verifier.Write(p[:n]) // a hash takes all
+	switch {
+	case err == nil:
+		return n, nil
+	case err != io.EOF:
+		return n, unavailable(err)
+	case !b.verifier.Verified():
+		return n, &Damage{Digest: b.content, Path: b.file.Name(), Err: errAltered}
+	}
+	return n, io.EOF
+}
+
+func (b *blob) Close() error { return unavailable(b.file.Close()) }
+
+var errAltered = errors.New("it is not what its digest says")
+
+// Verify reads all content that images and layers hold, and returns what is
+// damaged, sorted by digest. Deletions may go on meanwhile: what they take is
+// not reported. On an error the damage found before comes back with it; the
+// error of an unreadable record comes after all else has been verified.
+func (s *Store) Verify(ctx context.Context) ([]Damage, error) {
+	contents, unreadable, err := s.contents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []Damage
+	for _, content := range contents {
+		if err := ctx.Err(); err != nil {
+			return found, class.Wrap(class.Unavailable, err)
+		}
+		damage := s.verify(ctx, content)
+		if damage == nil {
+			continue
+		}
+		held, err := s.holds(ctx, content.Digest)
+		if err != nil {
+			return found, err
+		}
+		if held {
+			found = append(found, *damage)
+		}
+	}
+	return found, unreadable
+}
+
+// contents returns all content that is recorded, and the first error of a
+// record that cannot be read.
+func (s *Store) contents(ctx context.Context) (contents []imagestore.Content, unreadable, err error) {
+	err = s.Read(ctx, func(tx *kvstore.Tx) error {
+		for content, err := range tx.Images.Contents(ctx) {
+			var damaged *imagestore.UnreadableError
+			switch {
+			case err == nil:
+				contents = append(contents, content)
+			case !errors.As(err, &damaged):
+				return err
+			case unreadable == nil:
+				unreadable = err
+			}
+		}
+		return nil
+	})
+	return contents, unreadable, err
+}
+
+// verify returns what is wrong with the file of the content, or nil.
+func (s *Store) verify(ctx context.Context, content imagestore.Content) *Damage {
+	path, err := s.files.path(content.Digest)
+	if err != nil {
+		return &Damage{Digest: content.Digest, Path: s.dir, Err: errors.New(err.Error())} // not of two classes
+	}
+	if err := verifyFile(ctx, path, content); err != nil {
+		return &Damage{Digest: content.Digest, Path: path, Err: err}
+	}
+	return nil
+}
+
+func verifyFile(ctx context.Context, path string, content imagestore.Content) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case info.Size() != content.Size:
+		return errors.Errorf("it has %d bytes, not %d", info.Size(), content.Size)
+	}
+	verifier := content.Digest.Verifier()
+	if _, err := io.Copy(verifier, &source{ctx: ctx, r: f}); err != nil {
+		return err
+	}
+	if !verifier.Verified() {
+		return errAltered
+	}
+	return nil
+}
