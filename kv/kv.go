@@ -60,7 +60,8 @@ type Tx interface {
 	// error of class InvalidArgument.
 	Put(ctx context.Context, key, value []byte) error
 
-	// Delete removes key. Removing a key that is not there is no error.
+	// Delete removes key, whose slice it does not keep. Removing a key that is
+	// not there is no error.
 	Delete(ctx context.Context, key []byte) error
 }
 

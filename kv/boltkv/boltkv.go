@@ -1,0 +1,113 @@
+// Package boltkv is a [kv.DB] in one file, kept by bbolt.
+//
+// An Update that returns nil is on disk, unless [Options] say NoSync; one that
+// wrote nothing costs no write. One process at a time has the file open, or
+// several that only read. All entries lie in one bucket.
+//
+// Updates wait for each other until their context ends. A View does not wait
+// for an Update, but an Update that makes the file outgrow its memory mapping
+// waits at its end for the Views under way, and later Views wait for it: keep
+// Views short. Keys have at most 32,768 bytes and values less than 2 GiB.
+//
+// Damage is an error, a [*DamagedError] that names the file, never a panic or
+// a fault (rule E3); an Update that meets it changes nothing. What is noticed
+// is what makes a page unreadable. Bbolt has no checksum for a page, so one
+// whose bytes still make sense is believed: records carry checksums of their
+// own. Two alterations are beyond this package: a length that is too large can
+// cost an Update much time and memory, and a page that is made to lie beneath
+// itself is not survived.
+//
+// An error of an Update that could not be written (the disk is full, say) is
+// of class Unavailable, and nothing has changed. Only when the very last sync
+// is what fails may the change turn out to be there after all.
+//
+// What the contract forbids and this engine can notice, it refuses with an
+// error of class InvalidArgument: using a transaction after its end, and
+// writing while a scan runs.
+package boltkv
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv"
+	"github.com/jettison-oci/jettison/kv/internal/txn"
+)
+
+var _ kv.DB = (*DB)(nil)
+
+// bucketName is the bucket of all entries. The first Put makes it.
+const bucketName = "jettison"
+
+// A DB is a [kv.DB] in a file. Make one with [Open].
+type DB struct {
+	path     string
+	readOnly bool
+	gate     *txn.Gate
+	bolt     *bolt.DB
+	file     *os.File
+	// broken is set when bbolt panicked where it holds its own locks. From
+	// then on bbolt is not called: it could wait for ever.
+	broken atomic.Pointer[DamagedError]
+}
+
+// View implements [kv.DB].
+func (db *DB) View(ctx context.Context, fn func(kv.Reader) error) error {
+	if err := db.gate.Enter(ctx); err != nil {
+		return err
+	}
+	defer db.gate.Leave()
+	r := &reader{db: db}
+	if err := r.begin(func() (*bolt.Tx, error) { return db.bolt.Begin(false) }); err != nil {
+		return err
+	}
+	defer r.end()
+	return fn(r)
+}
+
+// Update implements [kv.DB]. It runs fn once. On a DB that was opened
+// read-only the error wraps [ErrReadOnly].
+func (db *DB) Update(ctx context.Context, fn func(kv.Tx) error) error {
+	if err := db.gate.EnterAlone(ctx); err != nil {
+		return err
+	}
+	defer db.gate.LeaveAlone()
+	if db.readOnly {
+		return class.Errorf(class.InvalidArgument, "update %s: %w", db.path, ErrReadOnly)
+	}
+	w := &writer{reader: reader{db: db}}
+	if err := w.begin(func() (*bolt.Tx, error) { return db.bolt.Begin(true) }); err != nil {
+		return err
+	}
+	defer w.end()
+	if err := fn(w); err != nil {
+		return err
+	}
+	return w.commit()
+}
+
+// Close implements [kv.DB].
+func (db *DB) Close() error {
+	db.gate.Close()
+	if db.broken.Load() != nil {
+		release(db.file)
+		return nil
+	}
+	return class.Wrap(class.Unavailable, db.bolt.Close())
+}
+
+// guardLocked is guard for calls in which bbolt holds its locks.
+func (db *DB) guardLocked(f func() error) error {
+	if broken := db.broken.Load(); broken != nil {
+		return broken
+	}
+	err := db.guard(f)
+	if damage, ok := err.(*DamagedError); ok { //nolint:errorlint // guard made it just now
+		db.broken.Store(damage)
+	}
+	return err
+}

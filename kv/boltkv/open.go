@@ -1,0 +1,185 @@
+package boltkv
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/pkg/errors"
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv/internal/txn"
+)
+
+// Options say how a file is opened. The zero value is the safe default.
+type Options struct {
+	// ReadOnly opens an existing file without writing to it. Any number of
+	// readers may have it open, while no writer has.
+	ReadOnly bool
+	// LockTimeout is how long Open waits for whoever has the file open. Zero
+	// means one second; a negative value does not wait.
+	LockTimeout time.Duration
+	// NoSync leaves it to the system when to write to disk. A machine that
+	// stops may then leave a damaged file behind. It is for files that can be
+	// thrown away.
+	NoSync bool
+}
+
+const (
+	defaultLockTimeout = time.Second
+	lockRetry          = 20 * time.Millisecond
+)
+
+// Open opens the file at path, and creates it, readable by its owner alone
+// (mode 0600), unless it is there or opts say read-only. A nil opts is the
+// default. Its time does not depend on the number of entries.
+//
+// When someone else has the file open for longer than the lock timeout, the
+// error is a [*LockedError]; when the context ends first, it is the context's.
+// A file that is damaged, cut short or another program's is a [*DamagedError]
+// and stays as it is. A missing directory, or a missing file when read-only,
+// is of class NotFound, something that is no file of class InvalidArgument,
+// and what else the system refuses of class Unavailable; the last wrap the
+// system's error, and all name the path.
+func Open(ctx context.Context, path string, opts *Options) (*DB, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	info, statErr := os.Stat(path)
+	if statErr == nil && !info.Mode().IsRegular() {
+		return nil, class.Errorf(class.InvalidArgument, "open %s: not a regular file", path)
+	}
+	db := &DB{path: path, readOnly: opts.ReadOnly, gate: txn.NewGate(path)}
+	if err := db.waitOpen(ctx, opts); err != nil {
+		return nil, err
+	}
+	err := db.check()
+	if err == nil && errors.Is(statErr, fs.ErrNotExist) && !opts.NoSync {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		_ = db.Close() // the first error tells more
+		return nil, err
+	}
+	return db, nil
+}
+
+// waitOpen tries to open the file until nobody else has it open. Bbolt's own
+// wait knows no context, so each try gives up at once.
+func (db *DB) waitOpen(ctx context.Context, opts *Options) error {
+	timeout := opts.LockTimeout
+	if timeout == 0 {
+		timeout = defaultLockTimeout
+	}
+	giveUp := time.Now().Add(timeout)
+	for {
+		if err := ctx.Err(); err != nil {
+			return class.Errorf(class.Unavailable, "open %s: %w", db.path, err)
+		}
+		err := db.tryOpen(opts)
+		if !errors.Is(err, bolterrors.ErrTimeout) {
+			return db.openError(err)
+		}
+		if time.Now().After(giveUp) {
+			return &LockedError{Path: db.path}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lockRetry):
+		}
+	}
+}
+
+func (db *DB) tryOpen(opts *Options) error {
+	err := db.guard(func() (err error) {
+		db.bolt, err = bolt.Open(db.path, 0o600, &bolt.Options{
+			ReadOnly:     opts.ReadOnly,
+			Timeout:      1, // the shortest there is: one try
+			NoSync:       opts.NoSync,
+			NoGrowSync:   opts.NoSync,
+			FreelistType: bolt.FreelistMapType, // the array slows down as files age
+			NoStatistics: true,
+			OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
+				file, err := os.OpenFile(name, flag, mode) //nolint:gosec // the caller's path
+				db.file = file
+				return file, err
+			},
+		})
+		return err
+	})
+	if isDamage(err) {
+		release(db.file) // bbolt panicked and left it open
+	}
+	return err
+}
+
+// openError gives an error of bbolt's Open its class. What is not the
+// system's is about what the file holds.
+func (db *DB) openError(err error) error {
+	var (
+		pathError *fs.PathError
+		errno     syscall.Errno
+	)
+	switch {
+	case err == nil, isDamage(err):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return class.Wrap(class.NotFound, err)
+	case db.readOnly && isEmpty(db.path):
+		// Bbolt tries to write to it.
+		return db.damaged(errors.New("the file is empty"))
+	case errors.As(err, &pathError):
+		return class.Wrap(class.Unavailable, err)
+	case errors.As(err, &errno):
+		return class.Errorf(class.Unavailable, "open %s: %w", db.path, err)
+	}
+	return db.damaged(err)
+}
+
+func isEmpty(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == 0
+}
+
+// check looks at what bbolt does not: whether the file is as long as it says,
+// and whether it is one of ours.
+func (db *DB) check() error {
+	info, err := db.file.Stat()
+	if err != nil {
+		return class.Wrap(class.Unavailable, err)
+	}
+	return db.guard(func() error {
+		return db.bolt.View(func(tx *bolt.Tx) error {
+			if want := tx.Size(); info.Size() < want {
+				return db.damaged(errors.Errorf("cut short: %d bytes instead of %d", info.Size(), want))
+			}
+			if first, _ := tx.Cursor().First(); first != nil && tx.Bucket([]byte(bucketName)) == nil {
+				return db.damaged(errors.Errorf("the database of another program, with a bucket %q", first))
+			}
+			return nil
+		})
+	})
+}
+
+// syncDir makes the name of a new file durable: without it the first Update
+// could be lost with the file.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // a directory cannot be synced there, and need not be
+	}
+	d, err := os.Open(dir) //nolint:gosec // the caller's path
+	if err != nil {
+		return class.Wrap(class.Unavailable, err)
+	}
+	err = d.Sync()
+	if closeErr := d.Close(); err == nil {
+		err = closeErr
+	}
+	return class.Wrap(class.Unavailable, err)
+}

@@ -1,0 +1,184 @@
+package boltkv
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"runtime/debug"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv"
+	"github.com/jettison-oci/jettison/kv/internal/txn"
+)
+
+// A reader has no writing methods, so that nothing can turn it into a Tx.
+type reader struct {
+	db     *DB
+	state  txn.State
+	tx     *bolt.Tx
+	bucket *bolt.Bucket // nil until something was put
+	damage error        // the first damage met
+}
+
+func (r *reader) begin(start func() (*bolt.Tx, error)) error {
+	err := r.db.guardLocked(func() (err error) {
+		r.tx, err = start()
+		return err
+	})
+	if err != nil {
+		return class.Wrap(class.Unavailable, err)
+	}
+	err = r.guard(func() error {
+		r.bucket = r.tx.Bucket([]byte(bucketName))
+		return nil
+	})
+	if err != nil {
+		r.end()
+	}
+	return err
+}
+
+// end rolls back what was not committed.
+func (r *reader) end() {
+	r.state.End()
+	// Its one error says that a commit has ended the transaction. A panic of
+	// a rollback makes the DB broken; this transaction's error stands.
+	_ = r.db.guardLocked(r.tx.Rollback)
+}
+
+// guard is that of the DB, and remembers.
+func (r *reader) guard(f func() error) error {
+	err := r.db.guard(f)
+	r.remember(err)
+	return err
+}
+
+func (r *reader) remember(err error) {
+	if r.damage == nil && isDamage(err) {
+		r.damage = err
+	}
+}
+
+// Get implements [kv.Reader].
+func (r *reader) Get(ctx context.Context, key []byte) ([]byte, error) {
+	if err := r.state.Read(ctx); err != nil {
+		return nil, err
+	}
+	value, err := r.find(key)
+	if err == nil && value == nil {
+		err = kv.ErrNotFound
+	}
+	return value, err
+}
+
+// find returns the value of key, or nil when it has none.
+func (r *reader) find(key []byte) (value []byte, err error) {
+	if r.bucket == nil {
+		return nil, nil
+	}
+	err = r.guard(func() error {
+		value = r.bucket.Get(key)
+		touch(value)
+		return nil
+	})
+	if err != nil {
+		return nil, err // a value that could not be touched must not leave
+	}
+	return value, nil
+}
+
+// Scan implements [kv.Reader].
+func (r *reader) Scan(ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, error] {
+	return r.state.Scan(func(yield func(kv.Entry, error) bool) error {
+		if r.bucket == nil {
+			return r.state.Read(ctx)
+		}
+		cursor := r.bucket.Cursor()
+		move, next := func() ([]byte, []byte) { return cursor.Seek(prefix) }, cursor.Next
+		for ; ; move = next {
+			if err := r.state.Read(ctx); err != nil {
+				return err
+			}
+			e, err := r.step(move)
+			r.remember(err)
+			if err != nil || e.Key == nil || !bytes.HasPrefix(e.Key, prefix) {
+				return err
+			}
+			if !yield(e, nil) {
+				return nil
+			}
+		}
+	})
+}
+
+// step moves a cursor; the entry has no key when there is none left. It does
+// what guard does, without a function to allocate for each entry.
+func (r *reader) step(move func() (key, value []byte)) (e kv.Entry, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer r.db.caught(&err)
+	key, value := move()
+	touch(key)
+	touch(value)
+	return kv.Entry{Key: key, Value: value}, nil
+}
+
+type writer struct {
+	reader
+	wrote bool
+}
+
+// Put implements [kv.Tx].
+func (w *writer) Put(ctx context.Context, key, value []byte) error {
+	if err := w.state.Write(ctx); err != nil {
+		return err
+	}
+	w.wrote = true
+	err := w.guard(func() (err error) {
+		if w.bucket == nil {
+			w.bucket, err = w.tx.CreateBucket([]byte(bucketName))
+		}
+		if err != nil {
+			return err
+		}
+		// Bbolt keeps the value until the commit, and takes a nil one for a
+		// missing one.
+		return w.bucket.Put(key, append([]byte{}, value...))
+	})
+	if err != nil {
+		return class.Errorf(class.InvalidArgument, "put %.64q: %w", key, err)
+	}
+	return nil
+}
+
+// Delete implements [kv.Tx].
+func (w *writer) Delete(ctx context.Context, key []byte) error {
+	if err := w.state.Write(ctx); err != nil {
+		return err
+	}
+	if found, err := w.find(key); err != nil || found == nil {
+		return err
+	}
+	w.wrote = true
+	err := w.guard(func() error { return w.bucket.Delete(key) })
+	if err != nil {
+		return class.Errorf(class.Internal, "delete %.64q: %w", key, err)
+	}
+	return nil
+}
+
+// commit makes the writes durable, if there are any, unless damage was met:
+// bbolt may have been stopped halfway through a page.
+func (w *writer) commit() error {
+	if w.damage != nil {
+		return w.damage
+	}
+	if !w.wrote {
+		return nil
+	}
+	if err := w.db.guardLocked(w.tx.Commit); err != nil {
+		return class.Errorf(class.Unavailable, "commit %s: %w", w.db.path, err)
+	}
+	return nil
+}
