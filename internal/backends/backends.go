@@ -1,0 +1,169 @@
+package backends
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/refstore"
+	"github.com/jettison-oci/jettison/storetest"
+)
+
+// A Backend is a kind of backend.
+type Backend struct {
+	// Name is fit for a subtest.
+	Name string
+	// Open opens a fresh one, filled with the state. It is closed when the
+	// test ends.
+	Open func(t testing.TB, st storetest.State) *Opened
+	// Capabilities are what it can do.
+	Capabilities
+}
+
+// Capabilities are what tests need to know of a backend.
+type Capabilities struct {
+	// Atomic says that an update that fails has changed nothing (rule D14).
+	Atomic bool
+	// Durable says that it lies on disk, where each update costs
+	// milliseconds.
+	Durable bool
+}
+
+// All returns every kind of backend: the fast ones first.
+func All() []Backend {
+	return []Backend{
+		{Name: "maps", Open: openMaps},
+		{Name: "memkv", Open: openMemKV, Capabilities: Capabilities{Atomic: true}},
+		{Name: "boltkv", Open: openBoltKV, Capabilities: Capabilities{Atomic: true}},
+		{Name: "diskstore", Open: openDisk, Capabilities: Capabilities{Atomic: true, Durable: true}},
+	}
+}
+
+// Config is what the suite needs to know of a backend.
+func (b Backend) Config() storetest.Config {
+	var mu sync.Mutex
+	opened := make(map[jettison.Backend]*Opened)
+	return storetest.Config{
+		Open: func(t testing.TB, st storetest.State) jettison.Backend {
+			o := b.Open(t, st)
+			mu.Lock()
+			defer mu.Unlock()
+			opened[o.Backend] = o
+			return o.Backend
+		},
+		Atomic:     b.Atomic,
+		Content:    true,
+		Containers: true,
+		Leases:     true,
+		Dangling:   true,
+		Damage: func(t testing.TB, backend jettison.Backend, id digest.Digest) {
+			mu.Lock()
+			defer mu.Unlock()
+			opened[backend].Damage(t, id)
+		},
+	}
+}
+
+// An Engine changes a store as a container engine does beside the deletions.
+// Each call is one transaction where the store has them.
+type Engine interface {
+	// Create makes an image. One that is there stays as it is, but gets the
+	// parent if it has none. NotFound when the parent is not there.
+	Create(ctx context.Context, img storetest.Image) error
+	// Tag makes a name, with a tag or with a digest, name the image. NotFound
+	// when there is no such image, Conflict when the name is taken and not
+	// forced.
+	Tag(ctx context.Context, name string, id digest.Digest, opts refstore.AddOptions) error
+	// AddContainer records a container with an ID. NotFound when an image that
+	// it uses is not there.
+	AddContainer(ctx context.Context, c jettison.Container) error
+	// Start records that the container with this ID runs.
+	Start(ctx context.Context, container string) error
+	// Stop records that it does not run.
+	Stop(ctx context.Context, container string) error
+	// RemoveContainer removes its record, running or not.
+	RemoveContainer(ctx context.Context, container string) error
+}
+
+// insides are what is needed of an engine beside its changes.
+type insides interface {
+	Engine
+	// createAll is Create of many at once.
+	createAll(ctx context.Context, images []storetest.Image) error
+	// name makes a name name an image that need not be there.
+	name(ctx context.Context, name string, id digest.Digest) error
+	// damage makes the record of an image unreadable.
+	damage(ctx context.Context, id digest.Digest) error
+	// contents lists all content, sorted by digest.
+	contents(ctx context.Context) ([]imagestore.Content, error)
+	// containers lists all containers, sorted by ID.
+	containers(ctx context.Context) ([]jettison.Container, error)
+}
+
+// Opened is an open backend and the powers of a test over it.
+type Opened struct {
+	// Backend is what a service is made over.
+	Backend jettison.Backend
+	Engine
+
+	inside insides
+}
+
+// open fills a fresh backend.
+func open(t testing.TB, b jettison.Backend, in insides, st storetest.State) *Opened {
+	t.Helper()
+	o := &Opened{Backend: b, Engine: in, inside: in}
+	if err := o.fill(t.Context(), st); err != nil {
+		t.Fatalf("fill the store: %v", err)
+	}
+	return o
+}
+
+func (o *Opened) fill(ctx context.Context, st storetest.State) error {
+	if err := o.inside.createAll(ctx, st.Images); err != nil {
+		return err
+	}
+	for _, ref := range st.References {
+		if err := o.inside.name(ctx, ref.Name, ref.Image); err != nil {
+			return err
+		}
+	}
+	for _, c := range st.Containers {
+		if err := o.AddContainer(ctx, c); err != nil {
+			return err
+		}
+	}
+	return o.Backend.Update(ctx, func(stores jettison.Stores) error {
+		for _, l := range st.Leases {
+			if err := stores.Leases.Add(ctx, l.Image, l.Lease); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Damage makes the record of an image unreadable (rule R5).
+func (o *Opened) Damage(t testing.TB, id digest.Digest) {
+	t.Helper()
+	if err := o.inside.damage(t.Context(), id); err != nil {
+		t.Fatalf("damage %s: %v", id, err)
+	}
+}
+
+// Forget removes an image past the engine; references and containers stay
+// (rule R5).
+func (o *Opened) Forget(t testing.TB, id digest.Digest) {
+	t.Helper()
+	err := o.Backend.Update(t.Context(), func(stores jettison.Stores) error {
+		_, err := stores.Images.Delete(t.Context(), id)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("forget %s: %v", id, err)
+	}
+}

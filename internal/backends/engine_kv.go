@@ -1,0 +1,179 @@
+package backends
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv"
+	"github.com/jettison-oci/jettison/kv/boltkv"
+	"github.com/jettison-oci/jettison/kv/memkv"
+	"github.com/jettison-oci/jettison/kvstore"
+	"github.com/jettison-oci/jettison/refstore"
+	"github.com/jettison-oci/jettison/storetest"
+)
+
+func openMemKV(t testing.TB, st storetest.State) *Opened {
+	return openKV(t, memkv.New(), st)
+}
+
+func openBoltKV(t testing.TB, st storetest.State) *Opened {
+	db, err := boltkv.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), &boltkv.Options{NoSync: true})
+	if err != nil {
+		t.Fatalf("open bolt: %v", err)
+	}
+	return openKV(t, db, st)
+}
+
+func openKV(t testing.TB, db kv.DB, st storetest.State) *Opened {
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	store, err := kvstore.New(t.Context(), db, nil)
+	if err != nil {
+		t.Fatalf("open the store: %v", err)
+	}
+	return open(t, store, &kvEngine{editor: store, db: db}, st)
+}
+
+// An editor is a store with the types of package kvstore.
+type editor interface {
+	Read(ctx context.Context, fn func(*kvstore.Tx) error) error
+	Edit(ctx context.Context, fn func(*kvstore.Tx) error) error
+}
+
+// kvEngine changes a store over a key-value engine.
+type kvEngine struct {
+	editor
+	db kv.DB
+}
+
+var _ insides = (*kvEngine)(nil)
+
+func (e *kvEngine) Create(ctx context.Context, img storetest.Image) error {
+	return e.createAll(ctx, []storetest.Image{img})
+}
+
+func (e *kvEngine) createAll(ctx context.Context, images []storetest.Image) error {
+	return e.Edit(ctx, func(tx *kvstore.Tx) error { return create(ctx, tx, images) })
+}
+
+// create makes the images in a transaction.
+func create(ctx context.Context, tx *kvstore.Tx, images []storetest.Image) error {
+	for _, img := range images {
+		_, err := tx.Images.Create(ctx, imagestore.Spec{
+			Config:  img.Config,
+			Parent:  img.Parent,
+			Layers:  img.LayerDescriptors(),
+			Content: []ocispec.Descriptor{img.ConfigDescriptor()},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *kvEngine) Tag(ctx context.Context, name string, id digest.Digest, opts refstore.AddOptions) error {
+	return e.Edit(ctx, func(tx *kvstore.Tx) error {
+		if _, err := tx.Images.Get(ctx, id); err != nil {
+			return err
+		}
+		return setName(ctx, tx, name, id, opts)
+	})
+}
+
+func (e *kvEngine) name(ctx context.Context, name string, id digest.Digest) error {
+	return e.Edit(ctx, func(tx *kvstore.Tx) error { return setName(ctx, tx, name, id, refstore.AddOptions{}) })
+}
+
+func setName(ctx context.Context, tx *kvstore.Tx, name string, id digest.Digest, opts refstore.AddOptions) error {
+	ref, err := parse(name)
+	if err != nil {
+		return err
+	}
+	if canonical, ok := ref.(reference.Canonical); ok {
+		return tx.References.AddDigest(ctx, canonical, id)
+	}
+	return tx.References.AddTag(ctx, ref, id, opts)
+}
+
+func (e *kvEngine) AddContainer(ctx context.Context, c jettison.Container) error {
+	return e.Edit(ctx, func(tx *kvstore.Tx) error {
+		_, err := tx.Containers.Add(ctx, c)
+		return err
+	})
+}
+
+func (e *kvEngine) Start(ctx context.Context, container string) error {
+	return e.Edit(ctx, func(tx *kvstore.Tx) error { return tx.Containers.Start(ctx, container) })
+}
+
+func (e *kvEngine) Stop(ctx context.Context, container string) error {
+	return e.Edit(ctx, func(tx *kvstore.Tx) error { return tx.Containers.Stop(ctx, container) })
+}
+
+func (e *kvEngine) RemoveContainer(ctx context.Context, container string) error {
+	err := e.Edit(ctx, func(tx *kvstore.Tx) error {
+		return tx.Containers.Remove(ctx, container, kvstore.RemoveOptions{Force: true})
+	})
+	if errors.Is(err, class.NotFound) {
+		return nil
+	}
+	return err
+}
+
+func (e *kvEngine) damage(ctx context.Context, id digest.Digest) error {
+	return damageKV(ctx, e.db, id)
+}
+
+// damageKV overwrites the record of an image that is there.
+func damageKV(ctx context.Context, db kv.DB, id digest.Digest) error {
+	key := []byte("image/" + id)
+	return db.Update(ctx, func(tx kv.Tx) error {
+		if _, err := tx.Get(ctx, key); err != nil {
+			return err
+		}
+		return tx.Put(ctx, key, []byte("damaged by the test"))
+	})
+}
+
+func (e *kvEngine) contents(ctx context.Context) ([]imagestore.Content, error) {
+	var found []imagestore.Content
+	err := e.Read(ctx, func(tx *kvstore.Tx) error {
+		found = nil
+		for c, err := range tx.Images.Contents(ctx) {
+			if err != nil {
+				return err
+			}
+			found = append(found, c)
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (e *kvEngine) containers(ctx context.Context) ([]jettison.Container, error) {
+	var found []jettison.Container
+	err := e.Read(ctx, func(tx *kvstore.Tx) error {
+		found = nil
+		for c, err := range tx.Containers.All(ctx) {
+			if err != nil {
+				return err
+			}
+			found = append(found, c)
+		}
+		return nil
+	})
+	return found, err
+}

@@ -1,0 +1,144 @@
+package backends
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/refstore"
+	"github.com/jettison-oci/jettison/storetest"
+)
+
+func openMaps(t testing.TB, st storetest.State) *Opened {
+	e := &mapEngine{images: NewMapImages(), refs: NewMapReferences(), users: NewMapContainers()}
+	e.backend = jettison.Separate(e.images, e.refs, e.users)
+	return open(t, e.backend, e, st)
+}
+
+// mapEngine changes maps. What needs more than one of them runs as an update
+// of the backend, so that no deletion comes in between.
+type mapEngine struct {
+	backend jettison.Backend
+	images  *MapImages
+	refs    *MapReferences
+	users   *MapContainers
+}
+
+var _ insides = (*mapEngine)(nil)
+
+func (e *mapEngine) update(ctx context.Context, fn func() error) error {
+	return e.backend.Update(ctx, func(jettison.Stores) error { return fn() })
+}
+
+func (e *mapEngine) Create(ctx context.Context, img storetest.Image) error {
+	return e.createAll(ctx, []storetest.Image{img})
+}
+
+func (e *mapEngine) createAll(ctx context.Context, images []storetest.Image) error {
+	return e.update(ctx, func() error {
+		for _, img := range images {
+			if err := e.images.Create(ctx, img); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (e *mapEngine) Tag(ctx context.Context, name string, id digest.Digest, opts refstore.AddOptions) error {
+	ref, err := parse(name)
+	if err != nil {
+		return err
+	}
+	return e.update(ctx, func() error {
+		if _, err := e.images.Get(ctx, id); err != nil {
+			return err
+		}
+		old, err := e.refs.Get(ctx, ref)
+		switch {
+		case err == nil && old != id && !opts.Force:
+			return class.Errorf(class.Conflict, "%s names image %s", ref, old)
+		case err != nil && !errors.Is(err, class.NotFound):
+			return err
+		}
+		e.refs.Set(ref, id)
+		return nil
+	})
+}
+
+func (e *mapEngine) AddContainer(ctx context.Context, c jettison.Container) error {
+	return e.update(ctx, func() error {
+		for _, image := range append(slices.Clone(c.Mounts), c.Image) {
+			if _, err := e.images.Get(ctx, image); err != nil && image != "" {
+				return err
+			}
+		}
+		e.users.Set(c)
+		return nil
+	})
+}
+
+func (e *mapEngine) Start(ctx context.Context, container string) error {
+	return e.change(ctx, container, func(c *jettison.Container) { c.Running = true })
+}
+
+func (e *mapEngine) Stop(ctx context.Context, container string) error {
+	return e.change(ctx, container, func(c *jettison.Container) { c.Running = false })
+}
+
+func (e *mapEngine) change(ctx context.Context, container string, fn func(*jettison.Container)) error {
+	return e.update(ctx, func() error {
+		for _, c := range e.users.all() {
+			if c.ID == container {
+				fn(&c)
+				e.users.Set(c)
+				return nil
+			}
+		}
+		return class.Errorf(class.NotFound, "container %s is not there", container)
+	})
+}
+
+func (e *mapEngine) RemoveContainer(ctx context.Context, container string) error {
+	return e.update(ctx, func() error {
+		e.users.Remove(container)
+		return nil
+	})
+}
+
+func (e *mapEngine) name(_ context.Context, name string, id digest.Digest) error {
+	ref, err := parse(name)
+	if err == nil {
+		e.refs.Set(ref, id)
+	}
+	return err
+}
+
+func (e *mapEngine) damage(_ context.Context, id digest.Digest) error {
+	e.images.Damage(id)
+	return nil
+}
+
+func (e *mapEngine) contents(context.Context) ([]imagestore.Content, error) {
+	return e.images.Contents(), nil
+}
+
+func (e *mapEngine) containers(context.Context) ([]jettison.Container, error) {
+	return e.users.all(), nil
+}
+
+// parse reads a name with a tag or with a digest.
+func parse(name string) (reference.Named, error) {
+	ref, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, class.Wrap(class.InvalidArgument, errors.WithMessage(err, name))
+	}
+	return reference.TagNameOnly(ref), nil
+}

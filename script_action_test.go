@@ -1,0 +1,269 @@
+package jettison_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
+)
+
+// removeOptions reads the flags of rmi and leaves the references.
+func (c *call) removeOptions() jettison.RemoveOptions {
+	opts := jettison.RemoveOptions{PruneChildren: true}
+	flags := flag.NewFlagSet("rmi", flag.ContinueOnError)
+	flags.BoolVar(&opts.Force, "f", false, "")
+	flags.BoolFunc("no-prune", "", func(string) error {
+		opts.PruneChildren = false
+		return nil
+	})
+	flags.Func("platform", "", func(text string) error {
+		opts.Platforms = append(opts.Platforms, platform(text))
+		return nil
+	})
+	c.ts.Check(flags.Parse(c.args))
+	c.args = flags.Args()
+	return opts
+}
+
+func (c *call) rmi() error {
+	opts := c.removeOptions()
+	var records []jettison.DeleteResponse
+	records, c.err = c.remove(c.args, opts)
+	for _, r := range records {
+		c.printf("%s", r)
+	}
+	return c.err
+}
+
+// remove deletes, and checks what holds whatever the state is: a plan changes
+// nothing and says what happens; without records nothing has changed; success
+// has records, be they none; atomic stores have no records beside an error.
+func (w *world) remove(refs []string, opts jettison.RemoveOptions) ([]jettison.DeleteResponse, error) {
+	before := w.opened.Dump(w.t)
+	plan, err := w.service.PlanDelete(w.t.Context(), refs, opts)
+	if err != nil {
+		return nil, err
+	}
+	w.same("a plan", before)
+	records, errs, stopped := w.carryOut(refs, opts)
+	switch {
+	case stopped == nil && !slices.Equal(records, plan.Records()):
+		w.t.Errorf("%q: the plan says %v, done was %v", refs, plan.Records(), records)
+	case stopped == nil && errs == nil && records == nil:
+		w.t.Errorf("%q: success without a list of records", refs)
+	case stopped != nil && w.atomic && len(records) > 0:
+		w.t.Errorf("%q: nothing is done, but there are records: %v", refs, records)
+	case len(records) == 0:
+		w.same("a deletion without records", before)
+	}
+	return records, join(errs, stopped)
+}
+
+// carryOut deletes. What is refused is one error, what stops the call another.
+func (w *world) carryOut(refs []string, opts jettison.RemoveOptions) (records []jettison.DeleteResponse, refused, stopped error) {
+	if len(refs) == 1 {
+		records, err := w.service.ImageDelete(w.t.Context(), refs[0], opts)
+		if len(w.tampered.failing) > 0 {
+			return records, nil, err
+		}
+		return records, err, nil
+	}
+	reports, err := w.service.ImagesDelete(w.t.Context(), refs, opts)
+	for _, r := range reports {
+		records = append(records, r.Records...)
+		refused = join(refused, r.Err)
+	}
+	if records == nil {
+		records = []jettison.DeleteResponse{}
+	}
+	return records, refused, err
+}
+
+// join is errors.Join that leaves a single error as it is, so that it can be
+// formatted with %+v.
+func join(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return errors.Join(a, b)
+}
+
+func (w *world) same(what string, before []string) {
+	if diff := cmp.Diff(before, w.opened.Dump(w.t)); diff != "" {
+		w.t.Errorf("%s changed the store (-before +after):\n%s", what, diff)
+	}
+}
+
+func (c *call) plan() error {
+	opts := c.removeOptions()
+	c.planned, c.err = c.service.PlanDelete(c.t.Context(), c.args, opts)
+	if c.err != nil {
+		return c.err
+	}
+	for _, r := range c.planned.Removals {
+		for _, record := range r.Records() {
+			c.printf("%s", record)
+		}
+		for _, kept := range r.Kept {
+			c.printf("Kept: %s - %s", kept.Image, kept.Reason)
+		}
+		c.err = join(c.err, r.Err)
+	}
+	return c.err
+}
+
+func (c *call) apply() error {
+	var records []jettison.DeleteResponse
+	records, c.err = c.service.Apply(c.t.Context(), c.planned)
+	for _, r := range records {
+		c.printf("%s", r)
+	}
+	return c.err
+}
+
+func (c *call) race() error {
+	c.need(2)
+	var n int
+	_, err := fmt.Sscan(c.args[0], &n)
+	c.ts.Check(err)
+	c.args = c.args[1:]
+	opts := c.removeOptions()
+	said := make(chan string)
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			records, err := c.service.ImageDelete(c.t.Context(), c.args[0], opts)
+			for _, r := range records {
+				said <- c.names.shorten(r.String())
+			}
+			if err != nil {
+				said <- c.names.shorten(err.Error())
+			}
+		})
+	}
+	go func() {
+		all.Wait()
+		close(said)
+	}()
+	count := make(map[string]int)
+	for text := range said {
+		count[text]++
+	}
+	for _, text := range slices.Sorted(maps.Keys(count)) {
+		c.printf("%d %s", count[text], text)
+	}
+	return nil
+}
+
+func (c *call) events() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, text := range c.sent {
+		c.printf("%s", text)
+	}
+	c.sent = nil
+	return nil
+}
+
+func (c *call) state() error {
+	ctx := c.t.Context()
+	return c.opened.Backend.View(ctx, func(stores jettison.Stores) error {
+		for a, err := range stores.References.All(ctx) {
+			if err != nil {
+				return err
+			}
+			c.printf("reference %s %s", reference.FamiliarString(a.Ref), a.ID)
+		}
+		var images, layers []string
+		for img, err := range stores.Images.All(ctx) {
+			var unreadable *imagestore.UnreadableError
+			if errors.As(err, &unreadable) {
+				images = append(images, c.names.shorten("image "+unreadable.ID.String()+" unreadable"))
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			line := "image " + img.ID.String()
+			if img.Parent != "" {
+				line += " parent=" + img.Parent.String()
+			}
+			images = append(images, c.names.shorten(line))
+			for chain := img.Layer; chain != ""; {
+				layer, err := stores.Images.Layer(ctx, chain)
+				if err != nil {
+					return err
+				}
+				layers = append(layers, c.names.shorten(fmt.Sprintf("layer %s holders=%d", chain, layer.Holders)))
+				chain = layer.Parent
+			}
+		}
+		// By name, since nobody can foresee the order of digests.
+		slices.Sort(images)
+		slices.Sort(layers)
+		for _, line := range append(images, slices.Compact(layers)...) {
+			c.printf("%s", line)
+		}
+		return nil
+	})
+}
+
+// class checks rule E1 on the last error.
+func (c *call) class() error {
+	c.need(1)
+	c.silent = true
+	if diff := cmp.Diff([]string{c.args[0]}, classes(c.err)); diff != "" {
+		return fmt.Errorf("classes of %v (-want +got):\n%s", c.err, diff)
+	}
+	return nil
+}
+
+// why shows everything that stands in the way.
+func (c *call) why() error {
+	c.printf("%+v", c.err)
+	return nil
+}
+
+// classes are all the classes of an error, each told by the sentinel, the
+// marker method and containerd's errdefs; what they do not agree on is told
+// apart.
+func classes(err error) []string {
+	var found []string
+	for _, class := range []struct {
+		name                    string
+		sentinel, marked, known bool
+	}{
+		{"InvalidArgument", errors.Is(err, jettison.ErrInvalidArgument), has[interface{ InvalidParameter() }](err), errdefs.IsInvalidArgument(err)},
+		{"NotFound", errors.Is(err, jettison.ErrNotFound), has[interface{ NotFound() }](err), errdefs.IsNotFound(err)},
+		{"Conflict", errors.Is(err, jettison.ErrConflict), has[interface{ Conflict() }](err), errdefs.IsConflict(err)},
+		{"Unavailable", errors.Is(err, jettison.ErrUnavailable), has[interface{ Unavailable() }](err), errdefs.IsUnavailable(err)},
+		{"Internal", errors.Is(err, jettison.ErrInternal), has[interface{ System() }](err), errdefs.IsInternal(err)},
+	} {
+		switch {
+		case class.sentinel && class.marked && class.known:
+			found = append(found, class.name)
+		case class.sentinel || class.marked || class.known:
+			found = append(found, fmt.Sprintf("%s (sentinel %t, marker %t, errdefs %t)",
+				class.name, class.sentinel, class.marked, class.known))
+		}
+	}
+	return found
+}
+
+// has reports whether an error in the chain has the methods of M.
+func has[M any](err error) bool {
+	var marked M
+	return errors.As(err, &marked)
+}

@@ -1,0 +1,112 @@
+package jettison_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
+)
+
+// A tampered backend is one with parents that no engine would record, and with
+// writes that fail.
+type tampered struct {
+	jettison.Backend
+	parents map[digest.Digest]digest.Digest
+	failing map[string]int // which write of an update fails, by its kind
+}
+
+var errDiskFull = errors.New("disk full")
+
+// tamper wraps a backend. One that is partial stays so.
+func tamper(b jettison.Backend) (*tampered, jettison.Backend) {
+	t := &tampered{Backend: b, parents: make(map[digest.Digest]digest.Digest), failing: make(map[string]int)}
+	if _, ok := b.(jettison.Partial); ok {
+		return t, tamperedPartial{t}
+	}
+	return t, t
+}
+
+type tamperedPartial struct{ *tampered }
+
+func (tamperedPartial) Partial() {}
+
+func (t *tampered) View(ctx context.Context, fn func(jettison.Stores) error) error {
+	return t.Backend.View(ctx, func(stores jettison.Stores) error { return fn(t.stores(stores)) })
+}
+
+func (t *tampered) Update(ctx context.Context, fn func(jettison.Stores) error) error {
+	return t.Backend.Update(ctx, func(stores jettison.Stores) error { return fn(t.stores(stores)) })
+}
+
+func (t *tampered) stores(stores jettison.Stores) jettison.Stores {
+	writes := &writes{failing: t.failing, done: make(map[string]int)}
+	stores.Images = &tamperedImages{stores.Images, t.parents, writes}
+	stores.References = &tamperedReferences{stores.References, writes}
+	return stores
+}
+
+// writes counts the writes of one update.
+type writes struct {
+	failing, done map[string]int
+}
+
+func (w *writes) next(kind string) error {
+	w.done[kind]++
+	if w.done[kind] == w.failing[kind] {
+		return errDiskFull
+	}
+	return nil
+}
+
+type tamperedImages struct {
+	jettison.ImageStore
+	parents map[digest.Digest]digest.Digest
+	writes  *writes
+}
+
+func (s *tamperedImages) Get(ctx context.Context, id digest.Digest) (imagestore.Image, error) {
+	img, err := s.ImageStore.Get(ctx, id)
+	if parent, ok := s.parents[id]; ok && err == nil {
+		img.Parent = parent
+	}
+	return img, err
+}
+
+func (s *tamperedImages) Children(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	children, err := s.ImageStore.Children(ctx, id)
+	children = slices.DeleteFunc(slices.Clone(children), func(child digest.Digest) bool {
+		_, ok := s.parents[child]
+		return ok
+	})
+	for child, parent := range s.parents {
+		if _, err := s.ImageStore.Get(ctx, child); err == nil && parent == id {
+			children = append(children, child)
+		}
+	}
+	slices.Sort(children)
+	return children, err
+}
+
+func (s *tamperedImages) Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error) {
+	if err := s.writes.next("delete"); err != nil {
+		return imagestore.Removed{}, err
+	}
+	return s.ImageStore.Delete(ctx, id)
+}
+
+type tamperedReferences struct {
+	jettison.ReferenceStore
+	writes *writes
+}
+
+func (s *tamperedReferences) Delete(ctx context.Context, ref reference.Named, id digest.Digest) error {
+	if err := s.writes.next("untag"); err != nil {
+		return err
+	}
+	return s.ReferenceStore.Delete(ctx, ref, id)
+}

@@ -1,0 +1,53 @@
+package storetest
+
+import "strings"
+
+// ability is a set of what a store can do, as its [Config] says.
+type ability uint8
+
+const (
+	atomic ability = 1 << iota
+	partial
+	contents
+	containers
+	leases
+	dangling
+	damage
+)
+
+// abilities are those that the configuration declares.
+func (c Config) abilities() ability {
+	var all ability
+	for _, can := range []struct {
+		ability  ability
+		declared bool
+	}{
+		{atomic, c.Atomic},
+		{partial, !c.Atomic},
+		{contents, c.Content},
+		{containers, c.Containers},
+		{leases, c.Leases},
+		{dangling, c.Dangling},
+		{damage, c.Damage != nil},
+	} {
+		if can.declared {
+			all |= can.ability
+		}
+	}
+	return all
+}
+
+// String names the abilities in the set.
+func (a ability) String() string {
+	names := []string{
+		"undo a failed update", "keep what a failed update did", "keep content", "know containers",
+		"keep leases", "keep references to missing images", "be damaged",
+	}
+	var set []string
+	for i, name := range names {
+		if a&(1<<i) != 0 {
+			set = append(set, name)
+		}
+	}
+	return strings.Join(set, ", ")
+}

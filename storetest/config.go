@@ -1,0 +1,34 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison"
+)
+
+// A Config says how to open a store and what it can do. What it cannot do is
+// not tested; nothing is found out by trying.
+type Config struct {
+	// Open opens a fresh store that holds the state and nothing else. It ends
+	// the test if it cannot, and has the test close the store. It is never
+	// asked for containers or leases that the store does not keep.
+	Open func(t testing.TB, st State) jettison.Backend
+
+	// Atomic says that an update that fails has changed nothing (rule D14). A
+	// backend that is not atomic is a [jettison.Partial].
+	Atomic bool
+	// Content says that the store records what images and layers occupy.
+	Content bool
+	// Containers says that the store knows of containers.
+	Containers bool
+	// Leases says that the store keeps leases.
+	Leases bool
+	// Dangling says that a reference may name an image that is not there.
+	Dangling bool
+
+	// Damage makes the record of an image unreadable. If it is nil, what is
+	// promised about unreadable records is not tested.
+	Damage func(t testing.TB, b jettison.Backend, id digest.Digest)
+}

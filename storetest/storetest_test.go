@@ -1,0 +1,21 @@
+package storetest_test
+
+import (
+	"testing"
+
+	"github.com/jettison-oci/jettison/internal/backends"
+	"github.com/jettison-oci/jettison/storetest"
+)
+
+// Every backend of this module passes the suite.
+func TestRun(t *testing.T) {
+	for _, b := range backends.All() {
+		t.Run(b.Name, func(t *testing.T) { storetest.Run(t, b.Config()) })
+	}
+}
+
+func Benchmark(b *testing.B) {
+	for _, backend := range backends.All() {
+		b.Run(backend.Name, func(b *testing.B) { storetest.Bench(b, backend.Config()) })
+	}
+}
