@@ -32,7 +32,7 @@ var (
 
 // noSuchImage is the error for an image that is not there (rule R7).
 func noSuchImage(name string) error {
-	return class.Errorf(class.NotFound, "No such image: %s", name) //nolint:staticcheck,revive // clients of engines know this text
+	return class.Errorf(class.NotFound, "No such image: %s", name) //nolint:revive // clients of engines know this text
 }
 
 // AmbiguousError says that a prefix fits the IDs of several images (rule R3).

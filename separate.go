@@ -69,16 +69,25 @@ type memoryLeases struct {
 	byImage map[digest.Digest][]conflict.Lease
 }
 
-func (m *memoryLeases) Leases(_ context.Context, image digest.Digest) ([]conflict.Lease, error) {
+func (m *memoryLeases) Leases(ctx context.Context, image digest.Digest) ([]conflict.Lease, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return slices.Clone(m.byImage[image]), nil
 }
 
-func (m *memoryLeases) Add(_ context.Context, image digest.Digest, lease conflict.Lease) error {
+func (m *memoryLeases) Add(ctx context.Context, image digest.Digest, lease conflict.Lease) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.byImage[image] = append(m.byImage[image], lease)
 	return nil
 }
 
-func (m *memoryLeases) Remove(_ context.Context, image digest.Digest, leaseID string) error {
+func (m *memoryLeases) Remove(ctx context.Context, image digest.Digest, leaseID string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	rest := slices.DeleteFunc(m.byImage[image], func(l conflict.Lease) bool { return l.ID == leaseID })
 	if len(rest) == 0 {
 		delete(m.byImage, image)

@@ -17,9 +17,10 @@ type Container = conflict.Container
 
 // An ImageStore keeps the records of images, their parents and their layers.
 //
-// Every method obeys its context before it has changed anything, and returns
-// errors of one class (see the package documentation). Storetest checks all
-// that is promised here.
+// Every method of this and of the other stores obeys its context before it has
+// changed anything, returns errors of one class (see the package
+// documentation), and returns slices that belong to the caller. Storetest
+// checks all that is promised here.
 type ImageStore interface {
 	// Get returns the record of the image with this ID. The error is of class
 	// NotFound when there is none, and an [*imagestore.UnreadableError] when

@@ -72,7 +72,7 @@ func asItIs(what string, run func(func(jettison.Stores) error) error) error {
 	want := errors.New("the error of the function")
 	got := run(func(jettison.Stores) error { return want })
 	if got != want { //nolint:errorlint // the very error is wanted
-		return fmt.Errorf("%s: got error %v, want that of the function, not wrapped", what, got)
+		return fmt.Errorf("%s: got %s, want that of the function, not wrapped", what, said(got))
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func damaged(f func(context.Context, *probe, digest.Digest) error) func(context.
 func isUnreadable(what string, err error, id digest.Digest) error {
 	var unreadable *imagestore.UnreadableError
 	if !errors.As(err, &unreadable) {
-		return fmt.Errorf("%s: got error %v, want an *imagestore.UnreadableError", what, err)
+		return fmt.Errorf("%s: got %s, want an *imagestore.UnreadableError", what, said(err))
 	}
 	return firstError(same(what+": ID in the error", unreadable.ID, id), classed(what, err, "Internal"))
 }

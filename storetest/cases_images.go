@@ -174,8 +174,8 @@ func allImages(ctx context.Context, p *probe) error {
 	slices.Sort(want)
 	return p.backend.View(ctx, func(stores jettison.Stores) error {
 		all := stores.Images.All(ctx)
-		for range all {
-			break
+		if err := first(all); err != nil {
+			return err
 		}
 		var got []digest.Digest
 		for img, err := range all {
@@ -216,7 +216,7 @@ func deleteImage(ctx context.Context, p *probe) error {
 		}
 		for img, err := range stores.Images.All(ctx) {
 			if err != nil || img.ID == id {
-				return fmt.Errorf("all images: got %s, error %v", img.ID, err)
+				return fmt.Errorf("all images: got %s, %s", img.ID, said(err))
 			}
 		}
 		return nil

@@ -110,8 +110,8 @@ func allReferences(ctx context.Context, p *probe) error {
 	}
 	slices.Sort(want)
 	return p.backend.View(ctx, func(stores jettison.Stores) error {
-		for range stores.References.All(ctx) {
-			break
+		if err := first(stores.References.All(ctx)); err != nil {
+			return err
 		}
 		for range 2 {
 			got, err := allReferencesOf(ctx, stores)

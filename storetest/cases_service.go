@@ -115,7 +115,7 @@ func (p *probe) refuses(ctx context.Context, ref string, opts jettison.RemoveOpt
 	err := p.unchanged(ctx, func() error {
 		records, err := p.service().ImageDelete(ctx, ref, opts)
 		if !errors.As(err, &refusal) {
-			return fmt.Errorf("deletion of %s: got records %v and error %v, want a *conflict.Error", ref, records, err)
+			return fmt.Errorf("deletion of %s: got records %v and %s, want a *conflict.Error", ref, records, said(err))
 		}
 		return classed("deletion of "+ref, err, "Conflict")
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -57,7 +58,7 @@ func classed(what string, err error, class string) error {
 	}
 	for name, sentinel := range sentinels() {
 		if is := errors.Is(err, sentinel); is != (name == class) {
-			return fmt.Errorf("%s: got error %q with class %s: %t, want class %s alone", what, err, name, is, class)
+			return fmt.Errorf("%s: got %s with class %s: %t, want class %s alone", what, said(err), name, is, class)
 		}
 	}
 	return nil
@@ -66,9 +67,17 @@ func classed(what string, err error, class string) error {
 // cancelledError makes sure that err is that of a cancelled context.
 func cancelledError(what string, err error) error {
 	if !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%s with a cancelled context: got error %v, want one that wraps context.Canceled", what, err)
+		return fmt.Errorf("%s with a cancelled context: got %s, want an error that wraps context.Canceled", what, said(err))
 	}
 	return nil
+}
+
+// said is an error in a text about it.
+func said(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return fmt.Sprintf("error %q", err.Error())
 }
 
 // named parses a name of a case.
@@ -96,6 +105,14 @@ func fullNames(names ...string) []string {
 		all = append(all, named(name).String())
 	}
 	return all
+}
+
+// first takes the first item of a walk and leaves it.
+func first[T any](all iter.Seq2[T, error]) error {
+	next, stop := iter.Pull2(all)
+	defer stop()
+	_, err, _ := next()
+	return err
 }
 
 // firstError returns the first error there is.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -110,7 +111,7 @@ func (e *diskEngine) createAll(ctx context.Context, images []storetest.Image) (e
 // write writes the content of an image.
 func write(ctx context.Context, in *diskstore.Ingest, img storetest.Image) error {
 	descriptors, data := img.LayerDescriptors(), img.Layers
-	descriptors, data = append(descriptors, img.ConfigDescriptor()), append(data[:len(data):len(data)], img.Config)
+	descriptors, data = append(descriptors, img.ConfigDescriptor()), append(slices.Clip(data), img.Config)
 	for i, want := range descriptors {
 		if _, err := in.Write(ctx, bytes.NewReader(data[i]), want); err != nil {
 			return err

@@ -1,0 +1,168 @@
+package jettison_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/jettison-oci/jettison/internal/backends"
+)
+
+// TestScripts runs every scenario of testdata/script on every backend. The
+// first line of a scenario names the rules that it shows.
+//
+// Commands that make the state:
+//
+//	image NAME [parent=NAME] [layers=A,B] [platform=OS/ARCH/VARIANT]
+//	twins NAME NAME                two images whose IDs begin with the same four digits
+//	tag IMAGE REF...               references with a tag or a digest; -f moves them
+//	container NAME IMAGE [running] [mounts=IMAGE,...]     IMAGE may be "-"
+//	start|exit|discard CONTAINER
+//	lease IMAGE KIND OWNER [EXPIRES]   EXPIRES is a duration from now
+//	release OWNER
+//	damage IMAGE                   its record becomes unreadable
+//	forget IMAGE                   its record goes, what names it stays
+//	relink IMAGE PARENT            the store says from now on that this is its parent
+//	fail untag|delete N            the N-th such write of each update fails; 0 ends it
+//	clock +DURATION
+//
+// Commands that do and show:
+//
+//	rmi [-f] [--no-prune] [--platform P]... REF...    ImageDelete, or ImagesDelete for several
+//	plan [-f] ... REF...           what rmi would do, and what it keeps and why
+//	apply                          carries out the last plan
+//	race N [-f] ... REF            N deletions at once; how many printed what
+//	events                         those sent since the last time
+//	state                          references, images and layers with their holders
+//	class CLASS                    the last error is of this class and of no other
+//	why                            the last error with everything that stands in the way
+//
+// IDs are written by name, in arguments and in output: {app} is the full ID of
+// the image app, {app:12} are its first twelve digits, {app:hex} all of them;
+// {web:12} likewise of the container web; {layer:a/b} is the chain ID of the
+// layers a and b; {digest:x} is a digest of no image. Records go to stdout,
+// errors to stderr. The condition [atomic] holds where the stores share a
+// transaction.
+//
+// Besides, each rmi checks what holds in every scenario; see world.remove.
+func TestScripts(t *testing.T) {
+	for _, backend := range backends.All() {
+		t.Run(backend.Name, func(t *testing.T) {
+			t.Parallel()
+			testscript.Run(t, testscript.Params{
+				Dir:                 "testdata/script",
+				RequireExplicitExec: true,
+				Cmds:                commands(),
+				Condition:           backendCondition(backend),
+				Setup: func(env *testscript.Env) error {
+					t, ok := env.T().(testing.TB)
+					if !ok {
+						return fmt.Errorf("scripts need a testing.TB, not a %T", env.T())
+					}
+					env.Values[worldKey{}] = newWorld(t, backend)
+					return nil
+				},
+			})
+		})
+	}
+}
+
+func backendCondition(b backends.Backend) func(string) (bool, error) {
+	return func(condition string) (bool, error) {
+		if condition == "atomic" {
+			return b.Atomic, nil
+		}
+		return false, fmt.Errorf("unknown condition %q", condition)
+	}
+}
+
+type worldKey struct{}
+
+// A call is one command of a script.
+type call struct {
+	*world
+	ts   *testscript.TestScript
+	args []string
+	out  strings.Builder
+	// silent says that the command writes nothing on success.
+	silent bool
+}
+
+// A scriptCommand returns an error when what it is to do fails. A script that
+// is wrong ends at once.
+type scriptCommand func(*call) error
+
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	found := make(map[string]func(*testscript.TestScript, bool, []string))
+	for name, do := range map[string]scriptCommand{
+		"image": (*call).image, "twins": (*call).twins, "tag": (*call).tag,
+		"container": (*call).container, "start": (*call).start, "exit": (*call).exit, "discard": (*call).discard,
+		"lease": (*call).lease, "release": (*call).release,
+		"damage": (*call).damage, "forget": (*call).forget, "relink": (*call).relink,
+		"fail": (*call).fail, "clock": (*call).clock,
+		"rmi": (*call).rmi, "plan": (*call).plan, "apply": (*call).apply, "race": (*call).race,
+		"events": (*call).events, "state": (*call).state, "class": (*call).class, "why": (*call).why,
+	} {
+		found[name] = do.run
+	}
+	return found
+}
+
+// run makes the command one of testscript's: IDs are written by name on the
+// way in and on the way out.
+func (do scriptCommand) run(ts *testscript.TestScript, neg bool, args []string) {
+	w, ok := ts.Value(worldKey{}).(*world)
+	if !ok {
+		ts.Fatalf("the script has no world")
+	}
+	c := &call{world: w, ts: ts}
+	for _, arg := range args {
+		full, err := w.names.expand(arg)
+		ts.Check(err)
+		c.args = append(c.args, full)
+	}
+	err := do(c)
+	if !c.silent { // else what the command before wrote can still be looked at
+		_, _ = fmt.Fprint(ts.Stdout(), w.names.shorten(c.out.String()))
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(ts.Stderr(), w.names.shorten(err.Error()))
+	}
+	switch {
+	case neg && err == nil:
+		ts.Fatalf("unexpected success")
+	case !neg && err != nil:
+		ts.Fatalf("unexpected failure")
+	}
+}
+
+// need ends a script whose command lacks arguments.
+func (c *call) need(n int) {
+	if len(c.args) < n {
+		c.ts.Fatalf("want %d arguments, got %q", n, c.args)
+	}
+}
+
+func (c *call) printf(format string, args ...any) { _, _ = fmt.Fprintf(&c.out, format+"\n", args...) }
+
+// fields splits key=value arguments from the rest.
+func (c *call) fields() (rest []string, values map[string]string) {
+	values = make(map[string]string)
+	for _, arg := range c.args {
+		if key, value, ok := strings.Cut(arg, "="); ok {
+			values[key] = value
+		} else {
+			rest = append(rest, arg)
+		}
+	}
+	return rest, values
+}
+
+func (c *call) duration(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	c.ts.Check(err)
+	return d
+}
