@@ -1,0 +1,161 @@
+package transfer
+
+import (
+	"context"
+	"io"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/diskstore"
+)
+
+// LoadOptions are the choices of a load. The zero value is a good default.
+type LoadOptions struct {
+	// Platform is the one to take from an index of several. Where it is zero,
+	// that is the platform of this machine, or the only one that the index
+	// has. An image that does not match a platform asked for is an error, also
+	// one that stands alone.
+	Platform ocispec.Platform
+
+	// Progress is called from the goroutine of the load as bytes are read. It
+	// must be quick. Nil means that nobody wants to know.
+	Progress func(Progress)
+}
+
+// Progress says how far the reading of one item has come. An item begins with
+// Done zero and ends with the last call for it; items come one after another.
+type Progress struct {
+	// Item is "archive" while a compressed or streamed archive is unpacked to
+	// a temporary file, then the digest of each layer's uncompressed content.
+	Item string
+	// Done is the number of bytes read so far.
+	Done int64
+	// Total is the number of bytes there are, or -1 when nobody knows.
+	Total int64
+}
+
+// A Report says what a load did.
+type Report struct {
+	// Images are those that the archive holds, in its order, each once. They
+	// are all in the store now; some may have been before.
+	Images []LoadedImage
+	// Moved are the names that named another image before, in the order in
+	// which they were set.
+	Moved []MovedName
+	// Skipped is what the archive holds or says that was not taken, in the
+	// order found.
+	Skipped []Skipped
+}
+
+// A LoadedImage is an image that the archive holds.
+type LoadedImage struct {
+	// ID is the digest of the image's configuration.
+	ID digest.Digest
+	// Names are the names the archive gives it, in its order; nil when none.
+	Names []reference.Named
+	// Parent is the ID of the parent that the image has in the store now, or
+	// empty.
+	Parent digest.Digest
+	// Platform is what the image runs on.
+	Platform ocispec.Platform
+}
+
+// A MovedName is a name that was taken from one image and given to another.
+type MovedName struct {
+	// Name is the name, with a tag.
+	Name reference.Named
+	// From is the ID of the image that had it, which stays in the store.
+	From digest.Digest
+	// To is the ID of the image that has it now.
+	To digest.Digest
+}
+
+// Skipped is something in an archive that was not taken, and why.
+type Skipped struct {
+	// Digest is that of the manifest or of the image, or empty.
+	Digest digest.Digest
+	// Name is the name or the platform that was not taken, or empty when the
+	// whole of what Digest says was not.
+	Name string
+	// Reason says why, in words for the user.
+	Reason string
+}
+
+// Load brings every image of the archive or OCI image layout directory at path
+// into dst, with all its names, or nothing at all. A name that another image
+// has in the store moves, as with docker load. Images and content that the
+// store has already stay as they are; loading twice is no error.
+//
+// Of an index of several platforms one image is taken (see
+// [LoadOptions.Platform]). Signatures, software bills of materials and whatever
+// else is no image are skipped and reported. Parent links come from a
+// docker-archive, and only where the history and the layers of the parent
+// begin those of the child and the parent is loaded too or in the store.
+//
+// A named pipe is read as a stream. The context is obeyed until the commit
+// begins. Loads may run at the same time. For errors see the package
+// documentation and [ArchiveError].
+func Load(ctx context.Context, dst *diskstore.Store, path string, opts LoadOptions) (*Report, error) {
+	return load(ctx, &loader{path: path, dst: dst, opts: opts}, func() (source, error) {
+		return openSource(ctx, dst, path, opts)
+	})
+}
+
+// LoadReader is [Load] for an archive that is read from r to its end, such as
+// standard input. Errors call it "(stream)".
+func LoadReader(ctx context.Context, dst *diskstore.Store, r io.Reader, opts LoadOptions) (*Report, error) {
+	const path = "(stream)"
+	return load(ctx, &loader{path: path, dst: dst, opts: opts}, func() (source, error) {
+		return openStream(ctx, dst, r, stream{path: path, size: -1, keep: opts})
+	})
+}
+
+// A loader is one load: what it has found in the archive so far.
+type loader struct {
+	path    string // names the archive in errors
+	src     source
+	dst     *diskstore.Store
+	opts    LoadOptions
+	images  []*image
+	skipped []Skipped
+}
+
+// load reads the documents, then the layers, then commits. The ingest comes
+// first: a store that cannot be written to shall not even get temporary files.
+func load(ctx context.Context, l *loader, open func() (source, error)) (*Report, error) {
+	in, err := l.dst.Ingest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }()
+	if l.src, err = open(); err != nil {
+		return nil, err
+	}
+	defer func() { _ = l.src.close() }()
+	if err := l.readImages(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.checkParents(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.copyContent(ctx, in); err != nil {
+		return nil, err
+	}
+	return l.commit(ctx, in)
+}
+
+// skip notes what is not taken.
+func (l *loader) skip(id digest.Digest, name, reason string) {
+	l.skipped = append(l.skipped, Skipped{Digest: id, Name: name, Reason: reason})
+}
+
+// progress is a function that tells how far the reading of item has come.
+func (o LoadOptions) progress(item string, total int64) func(done int64) {
+	if o.Progress == nil {
+		return func(int64) {}
+	}
+	o.Progress(Progress{Item: item, Total: total})
+	return func(done int64) { o.Progress(Progress{Item: item, Done: done, Total: total}) }
+}
