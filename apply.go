@@ -2,10 +2,12 @@ package jettison
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
@@ -112,31 +114,48 @@ func (p *Plan) check(now *Plan) error {
 	if p == nil {
 		return nil
 	}
-	for i, agreed := range p.Removals {
-		if err := agreed.check(now.Removals[i]); err != nil {
-			return err
+	before, after := p.steps(), now.steps()
+	for i := range max(len(before), len(after)) {
+		switch {
+		case i >= len(after):
+			return outOfDate(now, "%s no longer follows", before[i])
+		case i >= len(before):
+			return outOfDate(now, "%s would follow too", after[i])
+		case before[i] != after[i]:
+			return outOfDate(now, "%s follows instead of %s", after[i], before[i])
 		}
 	}
 	return nil
 }
 
-func (r *Removal) check(now Removal) error {
-	if r.Err == nil && now.Err != nil {
-		return class.Errorf(class.Conflict, "plan is out of date: %s: %v", r.Reference, now.Err)
-	}
-	before, after := r.Records(), now.Records()
-	for i := range max(len(before), len(after)) {
-		switch {
-		case i >= len(after):
-			return class.Errorf(class.Conflict, "plan is out of date: %s: %s no longer follows", r.Reference, before[i])
-		case i >= len(before):
-			return class.Errorf(class.Conflict, "plan is out of date: %s: %s would follow too", r.Reference, after[i])
-		case before[i] != after[i]:
-			return class.Errorf(class.Conflict, "plan is out of date: %s: %s instead of %s", r.Reference, after[i], before[i])
+// A plannedStep is what two plans are compared by.
+type plannedStep struct {
+	image  digest.Digest
+	record DeleteResponse
+}
+
+func (s plannedStep) String() string { return fmt.Sprintf("%q of image %s", s.record, conflict.Short(s.image.String())) }
+
+func (p *Plan) steps() []plannedStep {
+	var all []plannedStep
+	for _, r := range p.Removals {
+		for _, step := range r.Steps {
+			for _, record := range step.appendRecords(nil) {
+				all = append(all, plannedStep{step.Image, record})
+			}
 		}
 	}
-	if r.Image != now.Image {
-		return class.Errorf(class.Conflict, "plan is out of date: %s now means image %s", r.Reference, now.Image)
+	return all
+}
+
+// outOfDate says that the stores have changed since a plan was made, how the
+// plan would differ now, and what is in its way.
+func outOfDate(now *Plan, format string, args ...any) error {
+	text := "plan is out of date: " + fmt.Sprintf(format, args...)
+	for _, r := range now.Removals {
+		if r.Err != nil {
+			text += "; " + r.Err.Error()
+		}
 	}
-	return nil
+	return class.Errorf(class.Conflict, "%s", text)
 }

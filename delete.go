@@ -191,7 +191,7 @@ func (p *planner) deleteQuietly(ctx context.Context, r *Removal, img imagestore.
 	case err != nil:
 		return err
 	case found != nil:
-		r.Kept = append(r.Kept, Kept{Image: img.ID, Reason: found})
+		r.Kept = append(r.Kept, Kept{Image: img.ID, Why: WhyConflict, Conflicts: found.Conflicts})
 		return nil
 	}
 	return p.deleteImage(ctx, r, target{id: img.ID, image: &img}, opts)

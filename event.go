@@ -27,11 +27,13 @@ const (
 type Event struct {
 	// Action is what happened.
 	Action Action
-	// Image is the ID of the image.
+	// Image is the ID of the image; empty for a prune.
 	Image digest.Digest
 	// Name is the familiar form of the reference for an untag, and the ID of
-	// the image for a delete.
+	// the image for a delete; empty for a prune.
 	Name string
+	// SpaceReclaimed is the number of bytes that a prune has freed.
+	SpaceReclaimed int64
 	// Time is when the change was known to be durable.
 	Time time.Time
 }

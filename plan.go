@@ -7,7 +7,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
@@ -37,15 +36,17 @@ type DeleteResponse struct {
 // A Plan is what a deletion will do, and what it leaves alone and why. Making
 // one changes nothing.
 type Plan struct {
-	// Removals has one entry for each reference asked for, in that order.
+	// Removals has one entry for each reference asked for, in that order; in
+	// the plan of a prune, one for each image that goes or is reported as kept.
 	Removals []Removal
 
 	request request
 }
 
-// A Removal is the part of a [Plan] that belongs to one reference.
+// A Removal is the part of a [Plan] that belongs to one reference, or to one
+// image of a prune.
 type Removal struct {
-	// Reference is the text as typed.
+	// Reference is the text as typed; empty in a prune.
 	Reference string
 	// Image is the ID of the image it was resolved to, or empty.
 	Image digest.Digest
@@ -66,15 +67,6 @@ type Step struct {
 	Untag reference.Named
 	// Removed is what goes with a deleted image.
 	Removed imagestore.Removed
-}
-
-// Kept is an image that stays although a deletion reached it (quietly, in the
-// words of the rules).
-type Kept struct {
-	// Image is the ID of the image.
-	Image digest.Digest
-	// Reason is what stands in the way.
-	Reason *conflict.Error
 }
 
 // Records are the records that carrying out the plan returns (rule D10). The
@@ -133,12 +125,16 @@ func (s Step) appendRecords(records []DeleteResponse) []DeleteResponse {
 type request struct {
 	references []string
 	options    RemoveOptions
+	prune      *pruning // nil for a deletion
 }
 
 // plan plans the request on one state of the stores. Each reference is planned
 // against what the ones before it leave (rule D16). The error is that of the
 // stores; what stands in the way of one reference is in its Removal.
 func (s *Service) plan(ctx context.Context, stores Stores, req request) (*Plan, error) {
+	if req.prune != nil {
+		return s.planPrune(ctx, stores, req)
+	}
 	p := s.planner(stores)
 	plan := &Plan{request: req}
 	named := make(map[string]bool, len(req.references))
@@ -159,3 +155,6 @@ func (r DeleteResponse) String() string {
 	}
 	return "Deleted: " + r.Deleted
 }
+
+// empty reports whether there is nothing to do and nothing to tell.
+func (r *Removal) empty() bool { return len(r.Steps) == 0 && len(r.Kept) == 0 }

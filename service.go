@@ -3,6 +3,7 @@ package jettison
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/errors"
@@ -10,8 +11,8 @@ import (
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
-// A Service deletes images from a [Backend]. It keeps no state of its own and
-// is safe for concurrent use; several services may share a backend.
+// A Service deletes images from a [Backend]. It keeps no state of its own but
+// that a prune is running, and is safe for concurrent use; several services may share a backend.
 type Service struct {
 	backend   Backend
 	partial   bool
@@ -19,6 +20,7 @@ type Service struct {
 	events    func(context.Context, Event)
 	now       func() time.Time
 	platforms PlatformMatcher
+	pruning   atomic.Bool // a prune is running (rule P1)
 }
 
 // Options configure a [Service]. The zero value of each field is a safe
@@ -73,18 +75,29 @@ var errNothingToDo = errors.New("nothing to do")
 // execute plans the request and carries the plan out, in one transaction. If
 // agreed is not nil, the plan must come out the same.
 func (s *Service) execute(ctx context.Context, req request, agreed *Plan) ([]RemoveReport, error) {
+	reports, err := s.update(ctx, func(stores Stores) (*Plan, error) {
+		plan, err := s.plan(ctx, stores, req)
+		if err == nil {
+			err = agreed.check(plan)
+		}
+		return plan, err
+	})
+	return reports, classify(err)
+}
+
+// update carries out what makePlan returns, in one transaction, and sends the
+// events. After an error there are reports only of what a [Partial] backend has
+// done.
+func (s *Service) update(ctx context.Context, makePlan func(Stores) (*Plan, error)) ([]RemoveReport, error) {
 	var done []RemoveReport
 	err := s.backend.Update(ctx, func(stores Stores) error {
 		done = nil // a lost race runs this again
-		plan, err := s.plan(ctx, stores, req)
+		plan, err := makePlan(stores)
 		if err != nil {
 			return err
 		}
-		if err := agreed.check(plan); err != nil {
-			return err
-		}
 		done, err = apply(ctx, stores, plan)
-		if err == nil && len(plan.Records()) == 0 {
+		if err == nil && len(recordsOf(done)) == 0 {
 			return errNothingToDo
 		}
 		return err
@@ -93,10 +106,10 @@ func (s *Service) execute(ctx context.Context, req request, agreed *Plan) ([]Rem
 		err = nil
 	}
 	if err != nil && !s.partial {
-		return nil, classify(err)
+		return nil, err
 	}
 	s.announce(ctx, done)
-	return done, classify(err)
+	return done, err
 }
 
 // classify gives err the one class that it has (rule E1): what no store has

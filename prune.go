@@ -1,0 +1,198 @@
+package jettison
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jettison-oci/jettison/filter"
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// PruneOptions say what to prune. The zero value prunes the dangling images.
+type PruneOptions struct {
+	// All prunes every image without a use instead of only the dangling ones
+	// (rule P2).
+	All bool
+	// Filters narrow the choice (rule P4).
+	Filters filter.Args
+	// Policy keeps some of what is chosen (rule P10).
+	Policy Policy
+	// Explain asks for the reason of every image that stays. Without it only
+	// those that were chosen and stay are reported, and those that are
+	// unreadable.
+	Explain bool
+	// BatchSize is how many images are looked at in one transaction; others can
+	// work between two. Zero means 512.
+	BatchSize int
+	// Progress, if not nil, is called after each transaction.
+	Progress func(PruneProgress)
+}
+
+// PruneProgress says how far a prune has come.
+type PruneProgress struct {
+	// Looked is how many of the Total images that may go have been looked at.
+	Looked, Total int
+	// SpaceReclaimed is the number of bytes that have gone.
+	SpaceReclaimed int64
+}
+
+// A PruneReport says what a prune did. The first two fields have the names and
+// the JSON of Docker's API.
+type PruneReport struct {
+	// ImagesDeleted are the records, in the order of the changes; never nil.
+	ImagesDeleted []DeleteResponse
+	// SpaceReclaimed is the number of bytes of the content that really went,
+	// each piece counted once (rule P7).
+	SpaceReclaimed int64
+	// Kept are the images that stay, each with the reason.
+	Kept []Kept `json:"-"`
+}
+
+// defaultBatch is how many images are looked at in one transaction. It bounds
+// what a transaction holds in memory and how long it keeps others waiting.
+const defaultBatch = 512
+
+// ImagesPrune deletes the images that nothing needs, by rules P1 to P10: by
+// default the dangling ones, with All every one without a use. An image in use
+// is left whole. Ancestors that dangle because of it go in the same call.
+//
+// The work is done oldest first in transactions of bounded size. On an error or
+// a cancellation the report of what was done comes back with the error (rule
+// P8); it is nil only when nothing was begun: with options that make no sense,
+// of class InvalidArgument, and while another prune runs on this service, of
+// class Conflict (rule P1).
+//
+// Besides what the report holds, memory is taken by the records of the images
+// that the filters choose, and by the plan of one batch.
+func (s *Service) ImagesPrune(ctx context.Context, opts PruneOptions) (*PruneReport, error) {
+	policy, err := compilePolicy(opts, s.now())
+	if err != nil {
+		return nil, err
+	}
+	if !s.pruning.CompareAndSwap(false, true) {
+		return nil, class.Errorf(class.Conflict, "a prune operation is already running")
+	}
+	defer s.pruning.Store(false)
+	run := &pruneRun{service: s, policy: policy, progress: opts.Progress}
+	err = classify(run.do(ctx, opts.BatchSize))
+	report := run.report()
+	if err == nil || len(report.ImagesDeleted) > 0 {
+		s.events(context.WithoutCancel(ctx), Event{Action: ActionPrune, SpaceReclaimed: report.SpaceReclaimed, Time: s.now()})
+	}
+	return report, err
+}
+
+// PlanPrune says what [Service.ImagesPrune] would do now, and changes nothing.
+// [Service.Apply] carries out that very plan, in one transaction.
+func (s *Service) PlanPrune(ctx context.Context, opts PruneOptions) (*Plan, error) {
+	policy, err := compilePolicy(opts, s.now())
+	if err != nil {
+		return nil, err
+	}
+	var plan *Plan
+	err = s.backend.View(ctx, func(stores Stores) (err error) {
+		plan, err = s.planPrune(ctx, stores, request{prune: policy})
+		return err
+	})
+	if err != nil {
+		return nil, classify(err)
+	}
+	return plan, nil
+}
+
+// planPrune plans a whole prune on one state of the stores.
+func (s *Service) planPrune(ctx context.Context, stores Stores, req request) (*Plan, error) {
+	p := &pruner{planner: s.planner(stores), policy: req.prune}
+	queue, unreadable, err := p.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{request: req, Removals: unreadable}
+	for _, img := range queue {
+		if p.images[img.ID] {
+			continue // it went as an ancestor
+		}
+		removal, err := p.consider(ctx, img)
+		if err != nil {
+			return nil, err
+		}
+		if !removal.empty() {
+			plan.Removals = append(plan.Removals, removal)
+		}
+	}
+	return plan, nil
+}
+
+// A pruneRun is a prune being carried out, batch by batch.
+type pruneRun struct {
+	service  *Service
+	policy   *pruning
+	progress func(PruneProgress)
+	survey   *survey
+	done     PruneReport
+	kept     keptList
+}
+
+func (r *pruneRun) do(ctx context.Context, batchSize int) error {
+	var queue []imagestore.Image
+	err := r.service.backend.View(ctx, func(stores Stores) error {
+		p := &pruner{planner: r.service.planner(stores), policy: r.policy}
+		chosen, unreadable, err := p.survey(ctx)
+		if err != nil {
+			return err
+		}
+		queue, r.survey = chosen, p.found
+		for _, removal := range unreadable {
+			r.kept.add(removal.Kept, nil)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if batchSize <= 0 {
+		batchSize = defaultBatch
+	}
+	looked := 0
+	for batch := range slices.Chunk(queue, batchSize) {
+		if err := r.batch(ctx, batch); err != nil {
+			return err
+		}
+		looked += len(batch)
+		if r.progress != nil {
+			r.progress(PruneProgress{Looked: looked, Total: len(queue), SpaceReclaimed: r.done.SpaceReclaimed})
+		}
+	}
+	return nil
+}
+
+// batch prunes some images in one transaction. Each is looked at anew: others
+// may have worked since the survey.
+func (r *pruneRun) batch(ctx context.Context, images []imagestore.Image) error {
+	s := r.service
+	var after *survey
+	reports, err := s.update(ctx, func(stores Stores) (*Plan, error) {
+		p := &pruner{planner: s.planner(stores), policy: r.policy, found: r.survey.clone()}
+		after = p.found
+		return p.planBatch(ctx, images)
+	})
+	for _, report := range reports {
+		r.done.ImagesDeleted = append(r.done.ImagesDeleted, report.Records...)
+		r.done.SpaceReclaimed += report.SpaceReclaimed
+		r.kept.add(report.Kept, report.done)
+	}
+	if err == nil {
+		r.survey = after
+	}
+	return err
+}
+
+func (r *pruneRun) report() *PruneReport {
+	r.done.Kept = r.kept.kept()
+	if r.done.ImagesDeleted == nil {
+		r.done.ImagesDeleted = []DeleteResponse{}
+	}
+	return &r.done
+}
+

@@ -1,0 +1,204 @@
+package jettison
+
+import (
+	"context"
+	"slices"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/imagestore"
+)
+
+// A pruner plans a prune, or a batch of one, on one state of the stores.
+type pruner struct {
+	*planner
+	policy *pruning
+	found  *survey
+}
+
+// planBatch plans some of the images that the survey has found.
+func (p *pruner) planBatch(ctx context.Context, images []imagestore.Image) (*Plan, error) {
+	plan := &Plan{}
+	for _, known := range images {
+		img, err := p.Image(ctx, known.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue // it went as an ancestor, or by another's hand
+		}
+		removal := keep(known.ID, Kept{Why: WhyUnreadable})
+		if err == nil {
+			removal, err = p.consider(ctx, img)
+		} else if isDamage(err) {
+			removal.Kept[0].Detail, err = err.Error(), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !removal.empty() {
+			plan.Removals = append(plan.Removals, removal)
+		}
+	}
+	return plan, nil
+}
+
+// consider plans the removal of one image, or says why it stays: rules P2 to
+// P5 and P10.
+func (p *pruner) consider(ctx context.Context, img imagestore.Image) (Removal, error) {
+	refs, err := p.References(ctx, img.ID)
+	if err != nil {
+		return Removal{}, err
+	}
+	if why, err := p.notChosen(ctx, img, refs); err != nil || why != nil {
+		return p.keepUnchosen(img.ID, why), err
+	}
+	if why, err := p.mustStay(ctx, img, refs); err != nil || why != nil {
+		return keepFor(img.ID, why), err
+	}
+	r := Removal{Image: img.ID}
+	for _, ref := range refs {
+		p.untag(&r, ref, img.ID)
+	}
+	if err := p.take(ctx, &r, img); err != nil {
+		return Removal{}, err
+	}
+	return r, nil
+}
+
+// take deletes an image without references and the ancestors that dangle then,
+// unless children hold it.
+func (p *pruner) take(ctx context.Context, r *Removal, img imagestore.Image) error {
+	before := len(r.Steps)
+	if err := p.deleteQuietly(ctx, r, img, conflict.Hard|conflict.Soft, RemoveOptions{}); err != nil {
+		return err
+	}
+	if len(r.Steps) == before {
+		return nil
+	}
+	p.found.toFree -= r.Steps[before].Removed.Size()
+	if img.Parent == "" {
+		return nil
+	}
+	return p.takeAncestor(ctx, r, img.Parent)
+}
+
+// takeAncestor takes an image whose child has gone, if it dangles now (rule
+// P5). The filters do not matter for one without references; what protects it
+// does.
+func (p *pruner) takeAncestor(ctx context.Context, r *Removal, id digest.Digest) error {
+	img, err := p.Image(ctx, id)
+	if isDamage(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	refs, err := p.References(ctx, id)
+	if err != nil {
+		return err
+	}
+	if len(refs) > 0 {
+		return p.takeReferenced(ctx, r, img, refs)
+	}
+	why, err := p.mustStay(ctx, img, nil)
+	if err != nil || why != nil {
+		r.Kept = append(r.Kept, keepFor(id, why).Kept...)
+		return err
+	}
+	return p.take(ctx, r, img)
+}
+
+// takeReferenced takes an ancestor that has only digest references left and so
+// dangles too. One with tags has its own turn.
+func (p *pruner) takeReferenced(ctx context.Context, r *Removal, img imagestore.Image, refs []reference.Named) error {
+	if p.policy.all || slices.ContainsFunc(refs, isTag) {
+		return nil
+	}
+	more, err := p.consider(ctx, img)
+	r.Steps = append(r.Steps, more.Steps...)
+	r.Kept = append(r.Kept, more.Kept...)
+	return err
+}
+
+// chooses reports whether the filters may choose an image with this record.
+func (p *pruner) chooses(img imagestore.Image) bool {
+	return p.excludedBy(img) == ""
+}
+
+// excludedBy returns the key of the first filter that leaves the image out by
+// its record, or nothing.
+func (p *pruner) excludedBy(img imagestore.Image) string {
+	if key, out := p.policy.filter.Excludes(img); out {
+		return key
+	}
+	switch {
+	case !p.found.before.IsZero() && !img.Created.Before(p.found.before):
+		return "before"
+	case !p.found.since.IsZero() && !img.Created.After(p.found.since):
+		return "since"
+	}
+	return ""
+}
+
+// notChosen says why the image is not among those to prune (rules P2 and P4).
+func (p *pruner) notChosen(ctx context.Context, img imagestore.Image, refs []reference.Named) (*Kept, error) {
+	if key := p.excludedBy(img); key != "" {
+		return &Kept{Why: WhyFiltered, Detail: key}, nil
+	}
+	if !p.policy.filter.MatchReferences(refs) {
+		return &Kept{Why: WhyFiltered, Detail: "reference"}, nil
+	}
+	if p.policy.all {
+		return nil, nil
+	}
+	if slices.ContainsFunc(refs, isTag) {
+		return &Kept{Why: WhyNotDangling}, nil
+	}
+	children, err := p.Children(ctx, img.ID)
+	if err != nil || len(children) == 0 {
+		return nil, err
+	}
+	return &Kept{Why: WhyNotDangling}, nil
+}
+
+// mustStay says why an image that was chosen stays all the same: a use (rule
+// P3), then the policy (rule P10).
+func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []reference.Named) (*Kept, error) {
+	used, err := conflict.Check(ctx, p, img.ID, conflict.InUse)
+	if err != nil {
+		return nil, err
+	}
+	if used != nil {
+		return &Kept{Why: WhyConflict, Conflicts: used.Conflicts}, nil
+	}
+	if pattern, ok := p.policy.protects(refs); ok {
+		return &Kept{Why: WhyProtected, Detail: pattern.String()}, nil
+	}
+	if repository, ok := p.found.newest[img.ID]; ok {
+		return &Kept{Why: WhyNewest, Detail: repository}, nil
+	}
+	if p.policy.minAge > 0 && p.now.Sub(lastUsed(img)) < p.policy.minAge {
+		return &Kept{Why: WhyYoung, Detail: p.policy.minAge.String()}, nil
+	}
+	if p.policy.hasGoal() && p.found.toFree <= 0 {
+		return &Kept{Why: WhyGoal}, nil
+	}
+	return nil, nil
+}
+
+// keepUnchosen keeps an image that was not chosen, without a word unless all
+// is to be explained.
+func (p *pruner) keepUnchosen(id digest.Digest, why *Kept) Removal {
+	if why == nil || !p.policy.explain {
+		return Removal{}
+	}
+	return keepFor(id, why)
+}
+
+func keepFor(id digest.Digest, why *Kept) Removal {
+	if why == nil {
+		return Removal{}
+	}
+	return keep(id, *why)
+}
