@@ -134,7 +134,9 @@ type plannedStep struct {
 	record DeleteResponse
 }
 
-func (s plannedStep) String() string { return fmt.Sprintf("%q of image %s", s.record, conflict.Short(s.image.String())) }
+func (s plannedStep) String() string {
+	return fmt.Sprintf("%q of image %s", s.record, conflict.Short(s.image.String()))
+}
 
 func (p *Plan) steps() []plannedStep {
 	var all []plannedStep

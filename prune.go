@@ -195,4 +195,3 @@ func (r *pruneRun) report() *PruneReport {
 	}
 	return &r.done
 }
-

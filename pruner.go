@@ -9,6 +9,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
@@ -129,14 +130,14 @@ func (p *pruner) chooses(img imagestore.Image) bool {
 // excludedBy returns the key of the first filter that leaves the image out by
 // its record, or nothing.
 func (p *pruner) excludedBy(img imagestore.Image) string {
-	if key, out := p.policy.filter.Excludes(img); out {
+	if ok, key := p.policy.filter.MatchRecord(img); !ok {
 		return key
 	}
 	switch {
 	case !p.found.before.IsZero() && !img.Created.Before(p.found.before):
-		return "before"
+		return filter.Before
 	case !p.found.since.IsZero() && !img.Created.After(p.found.since):
-		return "since"
+		return filter.Since
 	}
 	return ""
 }
@@ -147,7 +148,7 @@ func (p *pruner) notChosen(ctx context.Context, img imagestore.Image, refs []ref
 		return &Kept{Why: WhyFiltered, Detail: key}, nil
 	}
 	if !p.policy.filter.MatchReferences(refs) {
-		return &Kept{Why: WhyFiltered, Detail: "reference"}, nil
+		return &Kept{Why: WhyFiltered, Detail: filter.Reference}, nil
 	}
 	if p.policy.all {
 		return nil, nil

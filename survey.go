@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/pkg/errors"
 
+	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
 )
@@ -119,24 +120,24 @@ func lastUsed(img imagestore.Image) time.Time {
 // resolveBounds resolves the images of the filters before and since.
 func (p *pruner) resolveBounds(ctx context.Context) error {
 	bounds := []struct {
-		key   string
-		names []string
-		at    *time.Time
+		key, name string
+		at        *time.Time
 	}{
-		{"before", p.policy.filter.Before(), &p.found.before},
-		{"since", p.policy.filter.Since(), &p.found.since},
+		{filter.Before, p.policy.filter.Before(), &p.found.before},
+		{filter.Since, p.policy.filter.Since(), &p.found.since},
 	}
 	for _, bound := range bounds {
-		for _, name := range bound.names {
-			t, err := p.resolveReadable(ctx, name)
-			if err != nil {
-				return class.Errorf(class.NotFound, "filter '%s=%s': %w", bound.key, name, err)
-			}
-			if t.image.Created.IsZero() {
-				return class.Errorf(class.InvalidArgument, "filter '%s=%s': the image does not say when it was created", bound.key, name)
-			}
-			*bound.at = t.image.Created
+		if bound.name == "" {
+			continue
 		}
+		t, err := p.resolveReadable(ctx, bound.name)
+		if err != nil {
+			return class.Errorf(class.NotFound, "filter '%s=%s': %w", bound.key, bound.name, err)
+		}
+		if t.image.Created.IsZero() {
+			return class.Errorf(class.InvalidArgument, "filter '%s=%s': the image does not say when it was created", bound.key, bound.name)
+		}
+		*bound.at = t.image.Created
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func (s *Store) removeFile(ctx context.Context, content digest.Digest) (bool, er
 	}
 	var still bool
 	err = s.Read(ctx, func(tx *kvstore.Tx) error {
-		still, err = tx.IsGarbage(ctx, content)
+		still, err = tx.Images.IsGarbage(ctx, content)
 		return err
 	})
 	if err != nil || !still {

@@ -74,8 +74,8 @@ func (s *Store) Blob(ctx context.Context, content digest.Digest) (io.ReadCloser,
 func (s *Store) knows(ctx context.Context, content digest.Digest) (bool, error) {
 	var known bool
 	err := s.Read(ctx, func(tx *kvstore.Tx) (err error) {
-		if known, err = tx.HoldsContent(ctx, content); err == nil && !known {
-			known, err = tx.IsGarbage(ctx, content)
+		if known, err = tx.Images.HoldsContent(ctx, content); err == nil && !known {
+			known, err = tx.Images.IsGarbage(ctx, content)
 		}
 		return err
 	})
@@ -86,7 +86,7 @@ func (s *Store) knows(ctx context.Context, content digest.Digest) (bool, error) 
 func (s *Store) holds(ctx context.Context, content digest.Digest) (bool, error) {
 	var held bool
 	err := s.Read(ctx, func(tx *kvstore.Tx) (err error) {
-		held, err = tx.HoldsContent(ctx, content)
+		held, err = tx.Images.HoldsContent(ctx, content)
 		return err
 	})
 	return held, err

@@ -70,17 +70,27 @@ func (f *Filter) Since() string { return f.since }
 // by them; a caller may look the images up instead of scanning.
 func (f *Filter) IDs() []string { return slices.Clone(f.ids) }
 
-// Match reports whether an image with these references passes the keys "id",
-// "reference", "label", "label!" and "until", which are asked in this order.
-// When it does not, failedKey is the first that it fails; otherwise it is
-// empty. What an image does not have fails "label", "until" and "reference",
-// and passes "label!".
+// Match reports whether an image with these references passes all keys that
+// are for the filter to decide. When it does not, failedKey is the first that
+// it fails, in the order of [Filter.MatchRecord] and [Filter.MatchReferences].
 func (f *Filter) Match(img imagestore.Image, refs []reference.Named) (ok bool, failedKey string) {
+	if ok, failedKey := f.MatchRecord(img); !ok {
+		return false, failedKey
+	}
+	if !f.MatchReferences(refs) {
+		return false, Reference
+	}
+	return true, ""
+}
+
+// MatchRecord reports whether an image passes the keys "id", "label", "label!"
+// and "until", which are asked in this order. When it does not, failedKey is
+// the first that it fails; otherwise it is empty. What an image does not have
+// fails "label" and "until", and passes "label!".
+func (f *Filter) MatchRecord(img imagestore.Image) (ok bool, failedKey string) {
 	switch {
 	case !f.fitsID(img.ID):
 		return false, ID
-	case !f.fitsReference(refs):
-		return false, Reference
 	case slices.ContainsFunc(f.required, func(l label) bool { return !l.fits(img.Labels) }):
 		return false, Label
 	case slices.ContainsFunc(f.excluded, func(l label) bool { return l.fits(img.Labels) }):
@@ -91,6 +101,14 @@ func (f *Filter) Match(img imagestore.Image, refs []reference.Named) (ok bool, f
 	return true, ""
 }
 
+// MatchReferences reports whether one of the references of an image fits one of
+// the values of "reference". Without that key every image passes.
+func (f *Filter) MatchReferences(refs []reference.Named) bool {
+	return len(f.patterns) == 0 || slices.ContainsFunc(f.patterns, func(p Pattern) bool {
+		return slices.ContainsFunc(refs, p.Match)
+	})
+}
+
 // fitsID reports whether one of the values of "id" fits.
 func (f *Filter) fitsID(id digest.Digest) bool {
 	if len(f.ids) == 0 {
@@ -99,13 +117,6 @@ func (f *Filter) fitsID(id digest.Digest) bool {
 	_, hex, _ := strings.Cut(id.String(), ":")
 	return slices.ContainsFunc(f.ids, func(prefix string) bool {
 		return strings.HasPrefix(hex, prefix) || strings.HasPrefix(id.String(), prefix)
-	})
-}
-
-// fitsReference reports whether one of the patterns fits one of refs.
-func (f *Filter) fitsReference(refs []reference.Named) bool {
-	return len(f.patterns) == 0 || slices.ContainsFunc(f.patterns, func(p Pattern) bool {
-		return slices.ContainsFunc(refs, p.Match)
 	})
 }
 

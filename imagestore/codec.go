@@ -18,6 +18,7 @@ func encodeImage(key []byte, img Image) []byte {
 	w := record.NewWriter()
 	w.Digest(img.Parent)
 	w.Time(img.Created)
+	w.Time(img.LastUsed)
 	w.String(img.Platform.OS)
 	w.String(img.Platform.Architecture)
 	w.String(img.Platform.Variant)
@@ -33,9 +34,10 @@ func encodeImage(key []byte, img Image) []byte {
 func decodeImage(key, value []byte) (Image, error) {
 	r := record.Read(key, value)
 	img := Image{
-		ID:      idOf(key, imagePrefix),
-		Parent:  r.Digest(),
-		Created: r.Time(),
+		ID:       idOf(key, imagePrefix),
+		Parent:   r.Digest(),
+		Created:  r.Time(),
+		LastUsed: r.Time(),
 		Platform: ocispec.Platform{
 			OS:           r.String(),
 			Architecture: r.String(),

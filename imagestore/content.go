@@ -172,3 +172,27 @@ func contains(contents []Content, dgst digest.Digest) bool {
 	}
 	return false
 }
+
+// HoldsContent reports whether an image or a layer holds the content. It does
+// not look into the record, which may be damaged.
+func (s *Store) HoldsContent(ctx context.Context, content digest.Digest) (bool, error) {
+	return s.has(ctx, contentKey(content))
+}
+
+// IsGarbage reports whether the bytes of the content are to be removed: they
+// are marked so and nothing holds the content.
+func (s *Store) IsGarbage(ctx context.Context, content digest.Digest) (bool, error) {
+	held, err := s.HoldsContent(ctx, content)
+	if err != nil || held {
+		return false, err
+	}
+	return s.has(ctx, garbageKey(content))
+}
+
+func (s *Store) has(ctx context.Context, key []byte) (bool, error) {
+	_, err := s.r.Get(ctx, key)
+	if errors.Is(err, kv.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

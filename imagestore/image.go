@@ -20,6 +20,9 @@ type Image struct {
 	Parent digest.Digest
 	// Created is the time in the image's configuration; zero when it has none.
 	Created time.Time
+	// LastUsed is when the image was last loaded, pulled, tagged, or used for a
+	// container, as far as the store was told; zero when it was not.
+	LastUsed time.Time
 	// Platform is what the image runs on, as its configuration says.
 	Platform ocispec.Platform
 	// Labels are those of the configuration; nil when it has none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/pkg/errors"
@@ -24,6 +25,7 @@ type Containers struct {
 	tx     kv.Tx
 	images *imagestore.Store
 	newID  func() string
+	now    func() time.Time
 }
 
 var _ jettison.ContainerLister = (*Containers)(nil)
@@ -94,7 +96,7 @@ func (c *Containers) Add(ctx context.Context, container jettison.Container) (jet
 		return jettison.Container{}, err
 	}
 	for _, image := range uses(container) {
-		if _, err := c.images.Get(ctx, image); err != nil {
+		if err := c.images.Touch(ctx, image, c.now()); err != nil {
 			return jettison.Container{}, err
 		}
 	}

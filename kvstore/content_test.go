@@ -18,9 +18,9 @@ func TestContentIsHeldThenGarbage(t *testing.T) { // D12
 		is := func(held, garbage bool) {
 			t.Helper()
 			must(t, s.Read(t.Context(), func(tx *kvstore.Tx) error {
-				gotHeld, err := tx.HoldsContent(t.Context(), content)
+				gotHeld, err := tx.Images.HoldsContent(t.Context(), content)
 				must(t, err)
-				gotGarbage, err := tx.IsGarbage(t.Context(), content)
+				gotGarbage, err := tx.Images.IsGarbage(t.Context(), content)
 				if gotHeld != held || gotGarbage != garbage {
 					t.Errorf("got held %t, garbage %t, want %t and %t", gotHeld, gotGarbage, held, garbage)
 				}

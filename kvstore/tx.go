@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -23,7 +24,7 @@ type Tx struct {
 	Containers *Containers
 	Leases     *Leases
 
-	r kv.Reader
+	now func() time.Time
 }
 
 // Stores shows the transaction as a [jettison.Backend] does.
@@ -36,13 +37,26 @@ func (tx *Tx) Stores() jettison.Stores {
 	}
 }
 
-// Tag makes ref name the image. The error is of class NotFound when there is
+// Tag makes ref name the image, which is thereby used. The error is of class NotFound when there is
 // no such image; the others are those of [refstore.Store.AddTag].
 func (tx *Tx) Tag(ctx context.Context, id digest.Digest, ref reference.Named, opts refstore.AddOptions) error {
-	if _, err := tx.Images.Get(ctx, id); err != nil {
+	if err := tx.Images.Touch(ctx, id, tx.now()); err != nil {
 		return err
 	}
 	return tx.References.AddTag(ctx, ref, id, opts)
+}
+
+// CreateImage is Create of the image store, and notes that the image was used
+// now, also when it was there before: for whoever builds, loads or pulls it.
+func (tx *Tx) CreateImage(ctx context.Context, spec imagestore.Spec) (imagestore.Image, error) {
+	img, err := tx.Images.Create(ctx, spec)
+	if err != nil {
+		return img, err
+	}
+	if err := tx.Images.Touch(ctx, img.ID, tx.now()); err != nil {
+		return img, err
+	}
+	return tx.Images.Get(ctx, img.ID)
 }
 
 // DeleteImage is Delete of the image store, and removes the leases on the
@@ -78,9 +92,9 @@ func (s *Store) over(images *imagestore.Store, refs *refstore.Store, tx kv.Tx) *
 	return &Tx{
 		Images:     images,
 		References: refs,
-		Containers: &Containers{tx: tx, images: images, newID: s.newID},
+		Containers: &Containers{tx: tx, images: images, newID: s.newID, now: s.now},
 		Leases:     &Leases{tx: tx, images: images, now: s.now},
-		r:          tx,
+		now:        s.now,
 	}
 }
 
