@@ -2,7 +2,6 @@ package jettison
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -114,28 +113,50 @@ func (p *Plan) check(now *Plan) error {
 	if p == nil {
 		return nil
 	}
+	if p.request.prune == nil { // one removal for each reference, in order
+		for i := range p.Removals {
+			if err := p.Removals[i].check(&now.Removals[i]); err != nil {
+				return err
+			}
+		}
+	}
 	before, after := p.steps(), now.steps()
 	for i := range max(len(before), len(after)) {
 		switch {
 		case i >= len(after):
-			return outOfDate(now, "%s no longer follows", before[i])
+			return outOfDate("%s no longer follows%s", before[i], now.reason(before[i].image))
 		case i >= len(before):
-			return outOfDate(now, "%s would follow too", after[i])
+			return outOfDate("%s would follow too", after[i])
 		case before[i] != after[i]:
-			return outOfDate(now, "%s follows instead of %s", after[i], before[i])
+			return outOfDate("%s instead of %s%s", after[i], before[i], now.reason(before[i].image))
 		}
+	}
+	return nil
+}
+
+// check compares what one reference leads to.
+func (r *Removal) check(now *Removal) error {
+	switch {
+	case r.Err == nil && now.Err != nil:
+		return outOfDate("%s: %v", r.Reference, now.Err)
+	case r.Err == nil && r.Image != now.Image:
+		return outOfDate("%s now means image %s", r.Reference, now.Image)
 	}
 	return nil
 }
 
 // A plannedStep is what two plans are compared by.
 type plannedStep struct {
-	image  digest.Digest
-	record DeleteResponse
+	reference string
+	image     digest.Digest
+	record    DeleteResponse
 }
 
 func (s plannedStep) String() string {
-	return fmt.Sprintf("%q of image %s", s.record, conflict.Short(s.image.String()))
+	if s.reference != "" {
+		return s.reference + ": " + s.record.String()
+	}
+	return s.record.String()
 }
 
 func (p *Plan) steps() []plannedStep {
@@ -143,21 +164,24 @@ func (p *Plan) steps() []plannedStep {
 	for _, r := range p.Removals {
 		for _, step := range r.Steps {
 			for _, record := range step.appendRecords(nil) {
-				all = append(all, plannedStep{step.Image, record})
+				all = append(all, plannedStep{r.Reference, step.Image, record})
 			}
 		}
 	}
 	return all
 }
 
-// outOfDate says that the stores have changed since a plan was made, how the
-// plan would differ now, and what is in its way.
-func outOfDate(now *Plan, format string, args ...any) error {
-	text := "plan is out of date: " + fmt.Sprintf(format, args...)
-	for _, r := range now.Removals {
-		if r.Err != nil {
-			text += "; " + r.Err.Error()
+// reason says why the image is kept, if it is.
+func (p *Plan) reason(id digest.Digest) string {
+	for _, kept := range p.Kept() {
+		if kept.Image == id {
+			return ": image " + conflict.Short(id.String()) + " is kept: " + kept.String()
 		}
 	}
-	return class.Errorf(class.Conflict, "%s", text)
+	return ""
+}
+
+// outOfDate says how a plan would differ if it were made now.
+func outOfDate(format string, args ...any) error {
+	return class.Errorf(class.Conflict, "plan is out of date: "+format, args...)
 }

@@ -84,7 +84,7 @@ func ExampleService_PlanDelete() {
 			fmt.Println(record)
 		}
 		for _, kept := range removal.Kept {
-			fmt.Println("Kept:", kept.Reason)
+			fmt.Println("Kept:", kept)
 		}
 	}
 	records, err := service.Apply(ctx, plan)
@@ -92,9 +92,9 @@ func ExampleService_PlanDelete() {
 	// Output:
 	// Untagged: app:1.0
 	// Deleted: sha256:0cd425b88e8a2ed6b5d12dd2094b87ad88382dca6e6922f17be766fb1fd26e5b
-	// Kept: conflict: unable to delete dd78e3d0e286 (cannot be forced) - image has dependent child images
+	// Kept: dependent child sha256:33c989a0ce2af0739f0c784bea58854c671c639a87e3a880cab3164de0137424, active reference base:1.0
 	// Untagged: base:1.0
-	// Kept: conflict: unable to delete dd78e3d0e286 (cannot be forced) - image has dependent child images
+	// Kept: dependent child sha256:33c989a0ce2af0739f0c784bea58854c671c639a87e3a880cab3164de0137424
 	// 3 records, <nil>
 }
 

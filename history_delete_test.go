@@ -131,7 +131,7 @@ func recordLines(records []jettison.DeleteResponse) []string {
 func keptLines(kept []jettison.Kept) []string {
 	var all []string
 	for _, k := range kept {
-		all = append(all, k.Image.String()+": "+k.Reason.Error())
+		all = append(all, k.Image.String()+": "+keptText(k))
 	}
 	return all
 }

@@ -49,7 +49,7 @@ func TestPlanDelete(t *testing.T) {
 	if first.Reference != "app:1" || first.Image != app || first.Err != nil {
 		t.Errorf("got reference %q, image %s, error %v", first.Reference, first.Image, first.Err)
 	}
-	if len(first.Kept) != 1 || first.Kept[0].Image != base || first.Kept[0].Reason.Conflicts[0].Kind != conflict.ActiveReference {
+	if len(first.Kept) != 1 || first.Kept[0].Image != base || first.Kept[0].Conflicts[0].Kind != conflict.ActiveReference {
 		t.Errorf("got kept %v, want %s because of its reference", first.Kept, base)
 	}
 	if !errors.Is(second.Err, jettison.ErrNotFound) || second.Records() == nil || len(second.Steps) > 0 {
@@ -113,7 +113,7 @@ func TestApplyOutOfDate(t *testing.T) {
 		{"a child", func(m *memory, app digest.Digest) { parent(m, app) },
 			"app:1: Deleted: {app} no longer follows"},
 		{"another image", func(m *memory, _ digest.Digest) { m.image(storetest.Spec{Name: "new"}, "app:1") },
-			"app:1: Deleted: {new} instead of Deleted: {app}"},
+			"app:1 now means image {new}"},
 		{"no image", func(m *memory, app digest.Digest) { m.remove(app.String()) },
 			"app:1: No such image: app:1"},
 		{"a layer shared", func(m *memory, _ digest.Digest) {

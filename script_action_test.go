@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
@@ -117,7 +118,7 @@ func (c *call) plan() error {
 			c.printf("%s", record)
 		}
 		for _, kept := range r.Kept {
-			c.printf("Kept: %s - %s", kept.Image, kept.Reason)
+			c.printf("Kept: %s - %s", kept.Image, keptText(kept))
 		}
 		c.err = join(c.err, r.Err)
 	}
@@ -266,4 +267,12 @@ func classes(err error) []string {
 func has[M any](err error) bool {
 	var marked M
 	return errors.As(err, &marked)
+}
+
+// keptText is the refusal that keeps an image, or the other reason.
+func keptText(k jettison.Kept) string {
+	if k.Why != jettison.WhyConflict {
+		return k.String()
+	}
+	return (&conflict.Error{Image: k.Image, Conflicts: k.Conflicts}).Error()
 }

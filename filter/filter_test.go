@@ -61,9 +61,10 @@ func TestMatch(t *testing.T) {
 		{"before and since are for the caller", filter.Args{"before": {"tool"}, "since": {"app"}}, ""},
 
 		{"all fail", filter.Args{"id": {"ffff"}, "reference": {"t"}, "label": {"b"}, "label!": {"a"}, "until": {"3h"}}, "id"},
-		{"all but id", filter.Args{"reference": {"t"}, "label": {"b"}, "label!": {"a"}, "until": {"3h"}}, "reference"},
-		{"labels and until", filter.Args{"label": {"b"}, "label!": {"a"}, "until": {"3h"}}, "label"},
-		{"label! and until", filter.Args{"label!": {"a"}, "until": {"3h"}}, "label!"},
+		{"all but id", filter.Args{"reference": {"t"}, "label": {"b"}, "label!": {"a"}, "until": {"3h"}}, "label"},
+		{"label!, until and reference", filter.Args{"reference": {"t"}, "label!": {"a"}, "until": {"3h"}}, "label!"},
+		{"until and reference", filter.Args{"reference": {"t"}, "until": {"3h"}}, "until"},
+		{"reference alone", filter.Args{"reference": {"t"}, "label": {"a"}}, "reference"},
 		{"one of two", filter.Args{"label": {"a"}, "until": {"3h"}}, "until"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

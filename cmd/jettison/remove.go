@@ -145,7 +145,17 @@ type plannedRemoval struct {
 // keptImage is the JSON of an image that stays.
 type keptImage struct {
 	Image   string
-	Reasons []string
+	Why     jettison.Why
+	Detail  string   `json:",omitempty"`
+	Reasons []string `json:",omitempty"`
+}
+
+func keptJSON(kept jettison.Kept) keptImage {
+	k := keptImage{Image: kept.Image.String(), Why: kept.Why, Detail: kept.Detail}
+	for _, c := range kept.Conflicts {
+		k.Reasons = append(k.Reasons, c.String())
+	}
+	return k
 }
 
 func (s *settings) printPlanned(w io.Writer, removal *jettison.Removal) error {
@@ -160,9 +170,7 @@ func (s *settings) printPlanned(w io.Writer, removal *jettison.Removal) error {
 		}
 	}
 	for _, kept := range removal.Kept {
-		for _, c := range kept.Reason.Conflicts {
-			fmt.Fprintf(w, "Would keep: %s (%s)\n", kept.Image, c)
-		}
+		fmt.Fprintf(w, "Would keep: %s (%s)\n", kept.Image, kept)
 	}
 	return nil
 }
@@ -178,11 +186,7 @@ func plannedJSON(removal *jettison.Removal) plannedRemoval {
 		out.Error = removal.Err.Error()
 	}
 	for _, kept := range removal.Kept {
-		k := keptImage{Image: kept.Image.String()}
-		for _, c := range kept.Reason.Conflicts {
-			k.Reasons = append(k.Reasons, c.String())
-		}
-		out.Kept = append(out.Kept, k)
+		out.Kept = append(out.Kept, keptJSON(kept))
 	}
 	return out
 }
