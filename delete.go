@@ -73,15 +73,15 @@ func (s *Service) planner(stores Stores) *planner {
 	return &planner{overlay: newOverlay(stores, s.now()), platforms: s.platforms, log: s.log}
 }
 
-// removal plans the removal of what typed means. Named holds what the request
-// has named so far, so that nothing is removed twice by one name (rule D16).
+// removal plans the removal of what typed means. Named holds the names by
+// which something was removed so far, so that nothing is removed twice by one
+// name (rule D16).
 func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions, named map[string]bool) (Removal, error) {
 	r := Removal{Reference: typed}
 	name := canonicalName(typed)
 	if named[name] {
 		return r, nil
 	}
-	named[name] = true
 	t, err := p.resolve(ctx, typed, opts.Platforms)
 	if err == nil {
 		r.Image = t.id
@@ -90,6 +90,7 @@ func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions,
 	if len(r.Steps) == 0 && isRefusal(err) {
 		r.Err, err = classify(err), nil
 	}
+	named[name] = r.Err == nil
 	return r, err
 }
 

@@ -237,12 +237,17 @@ func TestLeaseAgainstDelete(t *testing.T) {
 		id := m.image(storetest.Spec{Name: fmt.Sprint(round)}, "app:1")
 		var both sync.WaitGroup
 		var leaseErr, deleteErr error
-		both.Go(func() {
-			_, leaseErr = m.Lease(t.Context(), "app:1", jettison.LeaseOptions{Kind: conflict.LeaseCreate, Owner: "web"})
-		})
-		both.Go(func() {
-			_, deleteErr = m.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{Force: true})
-		})
+		contenders := []func(){
+			func() {
+				_, leaseErr = m.Lease(t.Context(), "app:1", jettison.LeaseOptions{Kind: conflict.LeaseCreate, Owner: "web"})
+			},
+			func() {
+				_, deleteErr = m.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{Force: true})
+			},
+		}
+		// Whichever starts second tends to come first, so they take turns.
+		both.Go(contenders[round%2])
+		both.Go(contenders[1-round%2])
 		both.Wait()
 		err := m.store.Read(t.Context(), func(tx *kvstore.Tx) error {
 			_, err := tx.Images.Get(t.Context(), id)

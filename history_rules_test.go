@@ -76,8 +76,8 @@ func (m *model) delete(names []string, opts jettison.RemoveOptions) []modelRepor
 	for _, name := range names {
 		r := modelReport{}
 		if key := oneName(name); !done[key] {
-			done[key] = true
 			m.deleteOne(&r, name, opts)
+			done[key] = r.Err == ""
 		}
 		reports = append(reports, r)
 	}

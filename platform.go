@@ -32,15 +32,48 @@ func MatchPlatform(want, have ocispec.Platform) bool {
 	if want.Architecture != have.Architecture {
 		return false
 	}
-	return missing || want.Variant == have.Variant || variantServes(want.Variant, have.Variant)
+	return missing || want.Variant == have.Variant || variantServes(want.Architecture, want.Variant, have.Variant)
 }
 
-// variantServes reports whether variant have, of the form v7, v8 or v8.1, is
-// not newer than want.
-func variantServes(want, have string) bool {
-	w, errWant := strconv.ParseFloat(strings.TrimPrefix(want, "v"), 64)
-	h, errHave := strconv.ParseFloat(strings.TrimPrefix(have, "v"), 64)
-	return errWant == nil && errHave == nil && h <= w
+// variantServes reports whether an image of variant have runs on variant want
+// of the same architecture.
+func variantServes(architecture, want, have string) bool {
+	w, okWant := parseVariant(want)
+	h, okHave := parseVariant(have)
+	if !okWant || !okHave {
+		return false
+	}
+	switch architecture {
+	case "arm":
+		return h.major >= 5 && h.major <= w.major
+	case "amd64":
+		return h.major <= w.major
+	case "arm64":
+		return h.major <= w.major && h.level() <= w.level()
+	default:
+		return false
+	}
+}
+
+// A variant is one of the form v7 or v8.2.
+type variant struct{ major, minor int }
+
+func parseVariant(text string) (variant, bool) {
+	major, minor, dotted := strings.Cut(strings.TrimPrefix(text, "v"), ".")
+	var v variant
+	var err error
+	if v.major, err = strconv.Atoi(major); err == nil && dotted {
+		v.minor, err = strconv.Atoi(minor)
+	}
+	return v, err == nil
+}
+
+// level puts the versions of arm64 in one line: v9.0 has all that v8.5 has.
+func (v variant) level() int {
+	if v.major == 9 {
+		return v.minor + 5
+	}
+	return v.minor
 }
 
 // normalizePlatform writes a platform in the one form that Go uses, with the
@@ -52,7 +85,7 @@ func normalizePlatform(p ocispec.Platform) ocispec.Platform {
 	}
 	p.Architecture, p.Variant = strings.ToLower(p.Architecture), strings.ToLower(p.Variant)
 	switch p.Architecture {
-	case "i386", "i486", "i586", "i686":
+	case "i386":
 		p.Architecture, p.Variant = "386", ""
 	case "x86_64", "x86-64", "amd64":
 		p.Architecture = "amd64"

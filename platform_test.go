@@ -26,6 +26,8 @@ func TestMatchPlatform(t *testing.T) {
 		{"linux/amd64", "linux/arm64", false},
 		{"linux/amd64", "windows/amd64", false},
 		{"linux/386", "linux/amd64", false},
+		{"linux/amd64", "linux/386", true},
+		{"linux/amd64/v2", "linux/386", true},
 
 		// An older ARM serves a newer one, never the other way round.
 		{"linux/arm/v8", "linux/arm/v7", true},

@@ -58,6 +58,9 @@ func (e *Error) Is(target error) bool { return target == class.Conflict }
 
 // Error is the text of the first conflict (rules D1 and D9).
 func (e *Error) Error() string {
+	if len(e.Conflicts) == 0 {
+		return "conflict: unable to delete " + Short(e.Image.String())
+	}
 	first := e.Conflicts[0]
 	if e.Reference != "" {
 		return fmt.Sprintf("conflict: unable to remove repository reference %q (must force) - %s is using its referenced image %s",

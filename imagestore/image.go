@@ -94,7 +94,8 @@ func (r Removed) Size() int64 {
 type UnreadableError struct {
 	// ID is the image's ID, the layer's chain ID or the content's digest.
 	ID digest.Digest
-	// Err says which key or file it is and what is wrong with it.
+	// Err says which key or file it is and what is wrong with it. It is not
+	// unwrapped: the class of the whole is Internal, whatever that of Err is.
 	Err error
 }
 
@@ -102,9 +103,6 @@ type UnreadableError struct {
 func (e *UnreadableError) Error() string {
 	return "unreadable record of " + e.ID.String() + ": " + e.Err.Error()
 }
-
-// Unwrap returns what is wrong with the record.
-func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // System marks the error as of class Internal.
 func (e *UnreadableError) System() {}

@@ -49,7 +49,7 @@ func (l *loader) create(ctx context.Context, tx *kvstore.Tx, img *image) error {
 	for _, b := range img.content {
 		spec.Content = append(spec.Content, ocispec.Descriptor{MediaType: b.desc.MediaType, Digest: b.desc.Digest, Size: b.desc.Size})
 	}
-	_, err := tx.Images.Create(ctx, spec)
+	_, err := tx.CreateImage(ctx, spec)
 	return l.wrap(config.entry, err)
 }
 

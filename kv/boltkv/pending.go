@@ -37,13 +37,10 @@ func (p pending) put(key, value []byte) {
 	p.tree.Set(change{Entry: kv.Entry{Key: both[:n:n], Value: both[n:]}})
 }
 
-// remove notes that a key which is stored goes.
+// remove notes that a key goes, whether it is stored or not.
 func (p pending) remove(key []byte) {
 	p.tree.Set(change{Entry: kv.Entry{Key: bytes.Clone(key)}, removed: true})
 }
-
-// forget drops what was noted of a key.
-func (p pending) forget(key []byte) { p.tree.Delete(lookup(key)) }
 
 func (p pending) get(key []byte) (change, bool) { return p.tree.Get(lookup(key)) }
 

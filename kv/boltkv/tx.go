@@ -6,7 +6,9 @@ import (
 	"iter"
 	"runtime/debug"
 
+	"github.com/pkg/errors"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/kv"
@@ -20,6 +22,10 @@ type reader struct {
 	tx     *bolt.Tx
 	bucket *bolt.Bucket // nil until something was put
 	damage error        // the first damage met
+	// idle are cursors that no scan uses. One that is used again need not
+	// allocate its way down the tree, as bbolt's own look-ups do each time. They
+	// stay valid, for nothing is written before the commit.
+	idle []*bolt.Cursor
 }
 
 func (r *reader) begin(start func() (*bolt.Tx, error)) error {
@@ -78,16 +84,27 @@ func (r *reader) find(key []byte) (value []byte, err error) {
 	if r.bucket == nil {
 		return nil, nil
 	}
-	err = r.guard(func() error {
-		value = r.bucket.Get(key)
-		touch(value)
-		return nil
-	})
-	if err != nil {
-		return nil, err // a value that could not be touched must not leave
+	cursor := r.cursor()
+	defer r.release(cursor)
+	e, err := r.step(func() ([]byte, []byte) { return cursor.Seek(key) })
+	r.remember(err)
+	if err != nil || !bytes.Equal(e.Key, key) {
+		return nil, err
 	}
-	return value, nil
+	return e.Value, nil
 }
+
+// cursor returns one that is free; release takes it back.
+func (r *reader) cursor() *bolt.Cursor {
+	if n := len(r.idle); n > 0 {
+		cursor := r.idle[n-1]
+		r.idle = r.idle[:n-1]
+		return cursor
+	}
+	return r.bucket.Cursor()
+}
+
+func (r *reader) release(cursor *bolt.Cursor) { r.idle = append(r.idle, cursor) }
 
 // Scan implements [kv.Reader].
 func (r *reader) Scan(ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, error] {
@@ -102,7 +119,8 @@ func (r *reader) walk(ctx context.Context, prefix []byte, yield func(kv.Entry) b
 	if r.bucket == nil {
 		return r.state.Read(ctx)
 	}
-	cursor := r.bucket.Cursor()
+	cursor := r.cursor()
+	defer r.release(cursor)
 	move, next := func() ([]byte, []byte) { return cursor.Seek(prefix) }, cursor.Next
 	for ; ; move = next {
 		if err := r.state.Read(ctx); err != nil {
@@ -125,6 +143,9 @@ func (r *reader) step(move func() (key, value []byte)) (e kv.Entry, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer r.db.caught(&err)
 	key, value := move()
+	if key != nil && value == nil { // bbolt says so of a bucket, and we have none
+		return kv.Entry{}, r.db.damaged(bolterrors.ErrIncompatibleValue)
+	}
 	touch(key)
 	touch(value)
 	return kv.Entry{Key: key, Value: value}, nil
@@ -187,15 +208,7 @@ func (w *writer) Delete(ctx context.Context, key []byte) error {
 	if err := w.state.Write(ctx); err != nil {
 		return err
 	}
-	stored, err := w.find(key)
-	switch {
-	case err != nil:
-		return err
-	case stored == nil:
-		w.pending.forget(key)
-	default:
-		w.pending.remove(key)
-	}
+	w.pending.remove(key)
 	return nil
 }
 
@@ -205,16 +218,37 @@ func (w *writer) commit() error {
 	if w.damage != nil {
 		return w.damage
 	}
-	if w.pending.tree.Len() == 0 {
-		return nil
+	if idle, err := w.changesNothing(); idle || err != nil {
+		return err
 	}
-	if err := w.guard(w.write); err != nil {
+	err := w.guard(w.write)
+	if errors.Is(err, bolterrors.ErrIncompatibleValue) {
+		return w.db.damaged(err)
+	}
+	if err != nil {
 		return class.Errorf(class.Unavailable, "update %s: %w", w.db.path, err)
 	}
 	if err := w.db.guardLocked(w.tx.Commit); err != nil {
 		return class.Errorf(class.Unavailable, "commit %s: %w", w.db.path, err)
 	}
 	return nil
+}
+
+// changesNothing reports whether nothing was written but the removal of keys
+// that are not stored.
+func (w *writer) changesNothing() (nothing bool, err error) {
+	nothing = true
+	w.pending.tree.Scan(func(c change) bool {
+		if !c.removed {
+			nothing = false
+			return false
+		}
+		var stored []byte
+		stored, err = w.find(c.Key)
+		nothing = err == nil && stored == nil
+		return nothing
+	})
+	return nothing, err
 }
 
 // write hands the pending writes to bbolt.
