@@ -63,6 +63,9 @@ func (s *Store) ClearGarbage(ctx context.Context, digests ...digest.Digest) erro
 // content returns the record of content; one that is not there is unreadable,
 // because something names it.
 func (s *Store) content(ctx context.Context, dgst digest.Digest) (Content, error) {
+	if c, ok := s.cache.contents[dgst]; ok {
+		return c, ctx.Err()
+	}
 	key := contentKey(dgst)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
@@ -71,12 +74,17 @@ func (s *Store) content(ctx context.Context, dgst digest.Digest) (Content, error
 	if err != nil {
 		return Content{}, err
 	}
-	return decodeContent(key, value)
+	c, err := decodeContent(key, value)
+	if err == nil {
+		s.cache.keepContent(c)
+	}
+	return c, err
 }
 
 // putContent writes the record of content.
 func (s *Store) putContent(ctx context.Context, c Content) error {
 	key := contentKey(c.Digest)
+	s.cache.keepContent(c)
 	return s.tx.Put(ctx, key, encodeContent(key, c))
 }
 
@@ -157,6 +165,7 @@ func (s *Store) release(ctx context.Context, contents []Content, removed *Remove
 
 // discard turns content that nothing holds into garbage.
 func (s *Store) discard(ctx context.Context, dgst digest.Digest) error {
+	delete(s.cache.contents, dgst)
 	if err := s.tx.Delete(ctx, contentKey(dgst)); err != nil {
 		return err
 	}

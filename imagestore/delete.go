@@ -35,7 +35,7 @@ func (s *Store) Delete(ctx context.Context, id digest.Digest) (Removed, error) {
 	if err := s.orphanChildren(ctx, id); err != nil {
 		return Removed{}, err
 	}
-	if err := s.tx.Delete(ctx, imageKey(id)); err != nil {
+	if err := s.dropImage(ctx, id); err != nil {
 		return Removed{}, err
 	}
 	var removed Removed

@@ -43,6 +43,9 @@ func (s *Store) Layers(ctx context.Context) iter.Seq2[Layer, error] {
 // layer returns the record of a layer as it is stored, its content by digest
 // alone.
 func (s *Store) layer(ctx context.Context, chainID digest.Digest) (Layer, error) {
+	if l, ok := s.cache.layer(chainID); ok {
+		return l, ctx.Err()
+	}
 	key := layerKey(chainID)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
@@ -51,13 +54,24 @@ func (s *Store) layer(ctx context.Context, chainID digest.Digest) (Layer, error)
 	if err != nil {
 		return Layer{}, err
 	}
-	return decodeLayer(key, value)
+	l, err := decodeLayer(key, value)
+	if err == nil {
+		s.cache.keepLayer(l)
+	}
+	return l, err
 }
 
 // putLayer writes the record of a layer.
 func (s *Store) putLayer(ctx context.Context, l Layer) error {
 	key := layerKey(l.ChainID)
+	s.cache.keepLayer(l)
 	return s.tx.Put(ctx, key, encodeLayer(key, l))
+}
+
+// dropLayer removes the record of a layer.
+func (s *Store) dropLayer(ctx context.Context, chainID digest.Digest) error {
+	delete(s.cache.layers, chainID)
+	return s.tx.Delete(ctx, layerKey(chainID))
 }
 
 // A chain is the layers of an image to be, base to top.
@@ -175,5 +189,5 @@ func (s *Store) releaseLayer(ctx context.Context, l Layer, removed *Removed) (La
 		return l, err
 	}
 	removed.Layers = append(removed.Layers, l)
-	return l, s.tx.Delete(ctx, layerKey(l.ChainID))
+	return l, s.dropLayer(ctx, l.ChainID)
 }

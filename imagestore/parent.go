@@ -40,6 +40,7 @@ func (s *Store) putLinked(ctx context.Context, img Image) error {
 	if err := s.putImage(ctx, img); err != nil || img.Parent == "" {
 		return err
 	}
+	s.children.Put()
 	return s.tx.Put(ctx, childKey(img.Parent, img.ID), nil)
 }
 

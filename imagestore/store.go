@@ -26,23 +26,30 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/prefix"
 	"github.com/jettison-oci/jettison/kv"
 )
 
 // A Store is the images of one transaction. It must not be used after the
 // transaction nor by several goroutines, and must not be written to while one
-// of its walks runs.
+// of its walks runs. It need not see what else writes its keys in the same
+// transaction.
 type Store struct {
 	r  kv.Reader
 	tx kv.Tx // nil when the transaction only reads
+
+	cache    cache          // of what is written through this Store alone
+	children *prefix.Prefix // whether any image has a parent
 }
 
 // NewReader returns the images that r sees. Methods that write fail with an
 // error of class Internal.
-func NewReader(r kv.Reader) *Store { return &Store{r: r} }
+func NewReader(r kv.Reader) *Store { return &Store{r: r, children: prefix.New(r, childPrefix)} }
 
 // New returns the images that tx sees, to be changed through tx.
-func New(tx kv.Tx) *Store { return &Store{r: tx, tx: tx} }
+func New(tx kv.Tx) *Store {
+	return &Store{r: tx, tx: tx, cache: newCache(), children: prefix.New(tx, childPrefix)}
+}
 
 // Get returns the record of the image with this ID. The error is of class
 // NotFound when there is none, and an [*UnreadableError] when it, or the record
@@ -76,13 +83,16 @@ func (s *Store) Search(ctx context.Context, prefix string) ([]digest.Digest, err
 // Children returns the IDs of the images whose parent is id, sorted; none when
 // there are none or no such image.
 func (s *Store) Children(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	if none, err := s.children.Empty(ctx); none || err != nil {
+		return nil, err
+	}
 	var children []digest.Digest
-	prefix := childKey(id, "")
-	for entry, err := range s.r.Scan(ctx, prefix) {
+	key := childKey(id, "")
+	for entry, err := range s.r.Scan(ctx, key) {
 		if err != nil {
 			return nil, err
 		}
-		children = append(children, digest.Digest(entry.Key[len(prefix):]))
+		children = append(children, digest.Digest(entry.Key[len(key):]))
 	}
 	return children, nil
 }
@@ -102,6 +112,9 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Image, error] {
 // image returns the record of an image as it is stored, its content by digest
 // alone.
 func (s *Store) image(ctx context.Context, id digest.Digest) (Image, error) {
+	if img, ok := s.cache.image(id); ok {
+		return img, ctx.Err()
+	}
 	key := imageKey(id)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
@@ -110,13 +123,24 @@ func (s *Store) image(ctx context.Context, id digest.Digest) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	return decodeImage(key, value)
+	img, err := decodeImage(key, value)
+	if err == nil {
+		s.cache.keepImage(img)
+	}
+	return img, err
 }
 
 // putImage writes the record of an image.
 func (s *Store) putImage(ctx context.Context, img Image) error {
 	key := imageKey(img.ID)
+	s.cache.keepImage(img)
 	return s.tx.Put(ctx, key, encodeImage(key, img))
+}
+
+// dropImage removes the record of an image.
+func (s *Store) dropImage(ctx context.Context, id digest.Digest) error {
+	delete(s.cache.images, id)
+	return s.tx.Delete(ctx, imageKey(id))
 }
 
 // withContent completes the content of an image with sizes and holders.

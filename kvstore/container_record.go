@@ -80,6 +80,7 @@ func (c *Containers) index(ctx context.Context, container jettison.Container) er
 		}
 	}
 	for _, image := range uses(container) {
+		c.uses.Put()
 		if err := c.tx.Put(ctx, useKey(image, container.ID), nil); err != nil {
 			return err
 		}

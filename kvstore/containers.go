@@ -12,6 +12,7 @@ import (
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/prefix"
 	"github.com/jettison-oci/jettison/kv"
 )
 
@@ -25,6 +26,7 @@ type Containers struct {
 	tx     kv.Tx
 	images *imagestore.Store
 	newID  func() string
+	uses   *prefix.Prefix // whether containers use images at all
 	now    func() time.Time
 }
 
@@ -40,6 +42,9 @@ type RemoveOptions struct {
 // mount it (rule D13), each once, sorted by ID. A damaged record is an error
 // of class Internal: what cannot be read might run.
 func (c *Containers) Containers(ctx context.Context, image digest.Digest) ([]jettison.Container, error) {
+	if none, err := c.uses.Empty(ctx); none || err != nil {
+		return nil, err
+	}
 	ids, err := collect(ctx, c.tx, string(useKey(image, "")))
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/prefix"
 	"github.com/jettison-oci/jettison/internal/record"
 	"github.com/jettison-oci/jettison/kv"
 )
@@ -21,6 +22,7 @@ type Leases struct {
 	tx     kv.Tx
 	images *imagestore.Store
 	now    func() time.Time
+	any    *prefix.Prefix // whether there are leases at all
 }
 
 var _ jettison.LeaseStore = (*Leases)(nil)
@@ -29,6 +31,9 @@ var _ jettison.LeaseStore = (*Leases)(nil)
 // expired is as if released (rule L2). A damaged record is an error of class
 // Internal: what cannot be read might hold.
 func (l *Leases) Leases(ctx context.Context, image digest.Digest) ([]conflict.Lease, error) {
+	if none, err := l.any.Empty(ctx); none || err != nil {
+		return nil, err
+	}
 	var live []conflict.Lease
 	now := l.now()
 	for lease, err := range l.all(ctx, image) {
@@ -63,6 +68,7 @@ func (l *Leases) Add(ctx context.Context, image digest.Digest, lease conflict.Le
 	case !errors.Is(err, kv.ErrNotFound):
 		return err
 	}
+	l.any.Put()
 	return l.tx.Put(ctx, key, encodeLease(key, lease))
 }
 
@@ -75,11 +81,11 @@ func (l *Leases) Remove(ctx context.Context, image digest.Digest, leaseID string
 // all yields the leases on the image, sorted by ID, until the first error.
 func (l *Leases) all(ctx context.Context, image digest.Digest) func(yield func(conflict.Lease, error) bool) {
 	return func(yield func(conflict.Lease, error) bool) {
-		prefix := leaseKey(image, "")
-		for entry, err := range l.tx.Scan(ctx, prefix) {
+		of := leaseKey(image, "")
+		for entry, err := range l.tx.Scan(ctx, of) {
 			var lease conflict.Lease
 			if err == nil {
-				lease, err = decodeLease(entry, string(entry.Key[len(prefix):]))
+				lease, err = decodeLease(entry, string(entry.Key[len(of):]))
 			}
 			if !yield(lease, err) || err != nil {
 				return
@@ -104,6 +110,9 @@ func (l *Leases) removeExpired(ctx context.Context, image digest.Digest) error {
 
 // removeAll removes every lease on the image, damaged or not.
 func (l *Leases) removeAll(ctx context.Context, image digest.Digest) error {
+	if none, err := l.any.Empty(ctx); none || err != nil {
+		return err
+	}
 	ids, err := collect(ctx, l.tx, string(leaseKey(image, "")))
 	if err != nil {
 		return err
@@ -120,10 +129,13 @@ func (l *Leases) remove(ctx context.Context, image digest.Digest, ids []string) 
 	return nil
 }
 
+// leasePrefix begins the keys of all leases.
+const leasePrefix = "lease/"
+
 // leaseKey is the key of a lease; without an ID, the prefix of the keys of all
 // leases on the image.
 func leaseKey(image digest.Digest, id string) []byte {
-	return []byte("lease/" + image.String() + "/" + id)
+	return []byte(leasePrefix + image.String() + "/" + id)
 }
 
 func encodeLease(key []byte, lease conflict.Lease) []byte {

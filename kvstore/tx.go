@@ -10,6 +10,7 @@ import (
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/prefix"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/refstore"
 )
@@ -92,8 +93,8 @@ func (s *Store) over(images *imagestore.Store, refs *refstore.Store, tx kv.Tx) *
 	return &Tx{
 		Images:     images,
 		References: refs,
-		Containers: &Containers{tx: tx, images: images, newID: s.newID, now: s.now},
-		Leases:     &Leases{tx: tx, images: images, now: s.now},
+		Containers: &Containers{tx: tx, images: images, newID: s.newID, now: s.now, uses: prefix.New(tx, usePrefix)},
+		Leases:     &Leases{tx: tx, images: images, now: s.now, any: prefix.New(tx, leasePrefix)},
 		now:        s.now,
 	}
 }
