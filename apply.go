@@ -37,13 +37,20 @@ func (s *Service) Apply(ctx context.Context, plan *Plan) ([]DeleteResponse, erro
 	if plan == nil {
 		return nil, class.Errorf(class.InvalidArgument, "there is no plan to apply")
 	}
-	reports, err := s.execute(ctx, plan.request, plan)
+	carryOut := func() ([]RemoveReport, error) { return s.execute(ctx, plan.request, plan) }
+	if plan.request.prune != nil {
+		carryOut = func() ([]RemoveReport, error) { return s.applyPrune(ctx, plan) }
+	}
+	reports, err := carryOut()
 	records := recordsOf(reports)
 	if err != nil && len(records) == 0 {
 		return nil, err
 	}
 	return records, err
 }
+
+// changed reports whether anything was done.
+func (r RemoveReport) changed() bool { return len(r.Records) > 0 }
 
 // recordsOf joins the records of the reports.
 func recordsOf(reports []RemoveReport) []DeleteResponse {
@@ -94,17 +101,22 @@ func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step
 func (s Step) carryOut(ctx context.Context, stores Stores) (Step, error) {
 	if s.Untag != nil {
 		err := stores.References.Delete(ctx, s.Untag, s.Image)
-		return s, whileDoing(err, "untag", reference.FamiliarString(s.Untag))
+		return s, s.failed("untag", err)
 	}
 	removed, err := stores.Images.Delete(ctx, s.Image)
-	return Step{Image: s.Image, Removed: removed}, whileDoing(err, "delete", s.Image.String())
+	return Step{Image: s.Image, Removed: removed}, s.failed("delete", err)
 }
 
-func whileDoing(err error, verb, object string) error {
-	if err == nil {
+// failed says what the step was to do, if err is not nil.
+func (s Step) failed(verb string, err error) error {
+	switch {
+	case err == nil:
 		return nil
+	case s.Untag != nil:
+		return class.Errorf(class.Internal, "%s %s: %w", verb, reference.FamiliarString(s.Untag), err)
+	default:
+		return class.Errorf(class.Internal, "%s %s: %w", verb, s.Image, err)
 	}
-	return class.Errorf(class.Internal, "%s %s: %w", verb, object, err)
 }
 
 // check compares a plan that was agreed to with the one made now. A nil plan

@@ -41,6 +41,9 @@ type Event struct {
 // announce sends the events of what was done. The context's end does not stop
 // them: the change has happened.
 func (s *Service) announce(ctx context.Context, reports []RemoveReport) {
+	if s.events == nil {
+		return
+	}
 	ctx, now := context.WithoutCancel(ctx), s.now()
 	for _, report := range reports {
 		for _, step := range report.done {

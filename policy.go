@@ -7,6 +7,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/jettison-oci/jettison/filter"
+	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
@@ -21,10 +22,11 @@ type Policy struct {
 	// patterns, in the form of the filter "reference".
 	Protect []string
 	// MinAge keeps images that were created or last used more recently than
-	// this.
+	// this, and those of which neither time is known. Zero keeps none.
 	MinAge time.Duration
 	// MaxStorage is a goal: images go, the least recently used first, until the
-	// content of the store is at most this many bytes. Zero sets no goal.
+	// content of the store is at most this many bytes. What belongs to an
+	// unreadable record is not counted. Zero sets no goal.
 	MaxStorage int64
 	// Disk is a goal too; nil sets none. With both, images go until both are
 	// reached.
@@ -38,13 +40,15 @@ type DiskMarks struct {
 	// High and Low are in percent, above 0 and at most 100, and Low is not
 	// above High.
 	High, Low float64
-	// Usage tells how full the disk is.
+	// Usage tells how full the disk is. It is called once for each prune and
+	// each plan, within a transaction, so it must not use the service.
 	Usage func(ctx context.Context) (DiskUsage, error)
 }
 
 // DiskUsage is how full a disk is.
 type DiskUsage struct {
-	// Used and Total are numbers of bytes.
+	// Used and Total are numbers of bytes. Used may be more than Total, as over
+	// a quota; neither is negative, and Total is not zero.
 	Used, Total int64
 }
 
@@ -52,7 +56,9 @@ type DiskUsage struct {
 type pruning struct {
 	all      bool
 	explain  bool
+	now      time.Time // by which ages are told
 	filter   *filter.Filter
+	never    *filter.Filter // what "label!" lets pass
 	protect  []filter.Pattern
 	keepLast int
 	minAge   time.Duration
@@ -63,26 +69,52 @@ type pruning struct {
 // compilePolicy checks the options before anything is removed. Errors are of
 // class InvalidArgument and name the key and the value.
 func compilePolicy(opts PruneOptions, now time.Time) (*pruning, error) {
-	f, err := filter.New(opts.Filters, now)
-	if err != nil {
-		return nil, err
-	}
 	p := &pruning{
-		all: opts.All, explain: opts.Explain, filter: f,
-		keepLast: opts.Policy.KeepLast, minAge: opts.Policy.MinAge,
-		storage: opts.Policy.MaxStorage, disk: opts.Policy.Disk,
+		all: opts.All, explain: opts.Explain, now: now,
+		keepLast: opts.Policy.KeepLast, minAge: opts.Policy.MinAge, storage: opts.Policy.MaxStorage,
 	}
-	for _, text := range opts.Policy.Protect {
+	if opts.Policy.Disk != nil {
+		disk := *opts.Policy.Disk // a plan outlives the call
+		p.disk = &disk
+	}
+	if opts.BatchSize < 0 {
+		return nil, class.Errorf(class.InvalidArgument, "batch size %d: want zero or more", opts.BatchSize)
+	}
+	for _, compile := range []func() error{
+		func() error { return p.setFilters(opts.Filters) },
+		func() error { return p.setProtected(opts.Policy.Protect) },
+		p.chooseAll,
+		p.check,
+	} {
+		if err := compile(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// setFilters also makes a filter of "label!" alone: it holds for ancestors too.
+func (p *pruning) setFilters(args filter.Args) (err error) {
+	if p.filter, err = filter.New(args, p.now); err != nil {
+		return err
+	}
+	never := filter.Args{}
+	if values, ok := args[filter.NotLabel]; ok {
+		never[filter.NotLabel] = values
+	}
+	p.never, err = filter.New(never, p.now)
+	return err
+}
+
+func (p *pruning) setProtected(patterns []string) error {
+	for _, text := range patterns {
 		pattern, err := filter.NewPattern(text)
 		if err != nil {
-			return nil, class.Errorf(class.InvalidArgument, "protect %q: %w", text, err)
+			return class.Errorf(class.InvalidArgument, "protect %q: %w", text, err)
 		}
 		p.protect = append(p.protect, pattern)
 	}
-	if err := p.chooseAll(); err != nil {
-		return nil, err
-	}
-	return p, p.check()
+	return nil
 }
 
 // chooseAll lets the filter "dangling" say whether all images are meant, as in
@@ -126,6 +158,17 @@ func (d *DiskMarks) check() error {
 	return nil
 }
 
+// isYoung reports whether the minimum age keeps the image. Ages are told by the
+// time of the call, so that a plan does not run out of date by waiting. What is
+// of no known age is not taken for old.
+func (p *pruning) isYoung(img imagestore.Image) bool {
+	if p.minAge == 0 {
+		return false
+	}
+	used := lastUsed(img)
+	return used.IsZero() || used.After(p.now.Add(-p.minAge))
+}
+
 // hasGoal reports whether the prune ends when enough is free.
 func (p *pruning) hasGoal() bool { return p.storage > 0 || p.disk != nil }
 
@@ -147,6 +190,9 @@ func (d *DiskMarks) toFree(ctx context.Context) (int64, error) {
 	usage, err := d.Usage(ctx)
 	if err != nil {
 		return 0, class.Errorf(class.Unavailable, "disk usage: %w", err)
+	}
+	if usage.Total <= 0 || usage.Used < 0 {
+		return 0, class.Errorf(class.Internal, "disk usage: %d of %d bytes cannot be", usage.Used, usage.Total)
 	}
 	total := float64(usage.Total)
 	if float64(usage.Used) < total*d.High/100 {

@@ -23,7 +23,8 @@ type PruneOptions struct {
 	// unreadable.
 	Explain bool
 	// BatchSize is how many images are looked at in one transaction; others can
-	// work between two. Zero means 512.
+	// work between two. Zero means 4,096, and less is InvalidArgument. What is
+	// pruned does not depend on it.
 	BatchSize int
 	// Progress, if not nil, is called after each transaction.
 	Progress func(PruneProgress)
@@ -51,7 +52,7 @@ type PruneReport struct {
 
 // defaultBatch is how many images are looked at in one transaction. It bounds
 // what a transaction holds in memory and how long it keeps others waiting.
-const defaultBatch = 512
+const defaultBatch = 4096
 
 // ImagesPrune deletes the images that nothing needs, by rules P1 to P10: by
 // default the dangling ones, with All every one without a use. An image in use
@@ -70,21 +71,40 @@ func (s *Service) ImagesPrune(ctx context.Context, opts PruneOptions) (*PruneRep
 	if err != nil {
 		return nil, err
 	}
-	if !s.pruning.CompareAndSwap(false, true) {
-		return nil, class.Errorf(class.Conflict, "a prune operation is already running")
+	if err := s.beginPrune(); err != nil {
+		return nil, err
 	}
 	defer s.pruning.Store(false)
 	run := &pruneRun{service: s, policy: policy, progress: opts.Progress}
 	err = classify(run.do(ctx, opts.BatchSize))
 	report := run.report()
 	if err == nil || len(report.ImagesDeleted) > 0 {
-		s.events(context.WithoutCancel(ctx), Event{Action: ActionPrune, SpaceReclaimed: report.SpaceReclaimed, Time: s.now()})
+		s.announcePrune(ctx, report.SpaceReclaimed)
 	}
 	return report, err
 }
 
+// beginPrune lets one prune run at a time (rule P1). Whoever may begin ends it
+// by storing false.
+func (s *Service) beginPrune() error {
+	if !s.pruning.CompareAndSwap(false, true) {
+		return class.Errorf(class.Conflict, "a prune operation is already running")
+	}
+	return nil
+}
+
+// announcePrune sends the event that ends a prune.
+func (s *Service) announcePrune(ctx context.Context, space int64) {
+	if s.events == nil {
+		return
+	}
+	s.events(context.WithoutCancel(ctx), Event{Action: ActionPrune, SpaceReclaimed: space, Time: s.now()})
+}
+
 // PlanPrune says what [Service.ImagesPrune] would do now, and changes nothing.
-// [Service.Apply] carries out that very plan, in one transaction.
+// [Service.Apply] carries out that very plan, in one transaction; it is then
+// the prune that runs (rule P1), and ends with the event of one. Ages are those
+// at the time of the plan.
 func (s *Service) PlanPrune(ctx context.Context, opts PruneOptions) (*Plan, error) {
 	policy, err := compilePolicy(opts, s.now())
 	if err != nil {
@@ -101,6 +121,23 @@ func (s *Service) PlanPrune(ctx context.Context, opts PruneOptions) (*Plan, erro
 	return plan, nil
 }
 
+// applyPrune carries out the plan of a prune, as a prune.
+func (s *Service) applyPrune(ctx context.Context, plan *Plan) ([]RemoveReport, error) {
+	if err := s.beginPrune(); err != nil {
+		return nil, err
+	}
+	defer s.pruning.Store(false)
+	reports, err := s.execute(ctx, plan.request, plan)
+	var space int64
+	for _, r := range reports {
+		space += r.SpaceReclaimed
+	}
+	if err == nil || len(recordsOf(reports)) > 0 {
+		s.announcePrune(ctx, space)
+	}
+	return reports, err
+}
+
 // planPrune plans a whole prune on one state of the stores.
 func (s *Service) planPrune(ctx context.Context, stores Stores, req request) (*Plan, error) {
 	p := &pruner{planner: s.planner(stores), policy: req.prune}
@@ -113,6 +150,7 @@ func (s *Service) planPrune(ctx context.Context, stores Stores, req request) (*P
 		if p.images[img.ID] {
 			continue // it went as an ancestor
 		}
+		p.turn = img
 		removal, err := p.consider(ctx, img)
 		if err != nil {
 			return nil, err
@@ -151,7 +189,7 @@ func (r *pruneRun) do(ctx context.Context, batchSize int) error {
 	if err != nil {
 		return err
 	}
-	if batchSize <= 0 {
+	if batchSize == 0 {
 		batchSize = defaultBatch
 	}
 	looked := 0

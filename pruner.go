@@ -18,12 +18,14 @@ type pruner struct {
 	*planner
 	policy *pruning
 	found  *survey
+	turn   imagestore.Image // the one of the survey that is being looked at
 }
 
 // planBatch plans some of the images that the survey has found.
 func (p *pruner) planBatch(ctx context.Context, images []imagestore.Image) (*Plan, error) {
 	plan := &Plan{}
 	for _, known := range images {
+		p.turn = known
 		img, err := p.Image(ctx, known.ID)
 		if errors.Is(err, ErrNotFound) {
 			continue // it went as an ancestor, or by another's hand
@@ -67,11 +69,11 @@ func (p *pruner) consider(ctx context.Context, img imagestore.Image) (Removal, e
 	return r, nil
 }
 
-// take deletes an image without references and the ancestors that dangle then,
-// unless children hold it.
+// take deletes an image that has no references and that nothing must keep, and
+// the ancestors that dangle then, unless children hold it.
 func (p *pruner) take(ctx context.Context, r *Removal, img imagestore.Image) error {
 	before := len(r.Steps)
-	if err := p.deleteQuietly(ctx, r, img, conflict.Hard|conflict.Soft, RemoveOptions{}); err != nil {
+	if err := p.deleteQuietly(ctx, r, img, conflict.DependentChild, RemoveOptions{}); err != nil {
 		return err
 	}
 	if len(r.Steps) == before {
@@ -85,8 +87,8 @@ func (p *pruner) take(ctx context.Context, r *Removal, img imagestore.Image) err
 }
 
 // takeAncestor takes an image whose child has gone, if it dangles now (rule
-// P5). The filters do not matter for one without references; what protects it
-// does.
+// P5). Of the filters only "label!" matters for one without references, which
+// the others cannot mean; what protects it does.
 func (p *pruner) takeAncestor(ctx context.Context, r *Removal, id digest.Digest) error {
 	img, err := p.Image(ctx, id)
 	if isDamage(err) {
@@ -102,6 +104,10 @@ func (p *pruner) takeAncestor(ctx context.Context, r *Removal, id digest.Digest)
 	if len(refs) > 0 {
 		return p.takeReferenced(ctx, r, img, refs)
 	}
+	if ok, key := p.policy.never.MatchRecord(img); !ok {
+		r.Kept = append(r.Kept, Kept{Image: id, Why: WhyFiltered, Detail: key})
+		return nil
+	}
 	why, err := p.mustStay(ctx, img, nil)
 	if err != nil || why != nil {
 		r.Kept = append(r.Kept, keepFor(id, why).Kept...)
@@ -110,10 +116,15 @@ func (p *pruner) takeAncestor(ctx context.Context, r *Removal, id digest.Digest)
 	return p.take(ctx, r, img)
 }
 
-// takeReferenced takes an ancestor that has only digest references left and so
-// dangles too. One with tags has its own turn.
+// takeReferenced takes an ancestor with references if it dangles all the same,
+// for want of tags, or if only its child made it stay when it had its turn.
+// Any other has its own turn.
 func (p *pruner) takeReferenced(ctx context.Context, r *Removal, img imagestore.Image, refs []reference.Named) error {
-	if p.policy.all || slices.ContainsFunc(refs, isTag) {
+	due := !slices.ContainsFunc(refs, isTag)
+	if p.policy.all {
+		due = p.policy.hasGoal() && p.order()(img, p.turn) < 0
+	}
+	if !due {
 		return nil
 	}
 	more, err := p.consider(ctx, img)
@@ -134,7 +145,7 @@ func (p *pruner) excludedBy(img imagestore.Image) string {
 		return key
 	}
 	switch {
-	case !p.found.before.IsZero() && !img.Created.Before(p.found.before):
+	case !p.found.before.IsZero() && (img.Created.IsZero() || !img.Created.Before(p.found.before)):
 		return filter.Before
 	case !p.found.since.IsZero() && !img.Created.After(p.found.since):
 		return filter.Since
@@ -164,9 +175,14 @@ func (p *pruner) notChosen(ctx context.Context, img imagestore.Image, refs []ref
 }
 
 // mustStay says why an image that was chosen stays all the same: a use (rule
-// P3), then the policy (rule P10).
+// P3), then the policy (rule P10). Where space is the goal, so does one with
+// children: to untag it would free nothing.
 func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []reference.Named) (*Kept, error) {
-	used, err := conflict.Check(ctx, p, img.ID, conflict.InUse)
+	mask := conflict.InUse
+	if p.policy.hasGoal() {
+		mask |= conflict.DependentChild
+	}
+	used, err := conflict.Check(ctx, p, img.ID, mask)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +195,7 @@ func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []refe
 	if repository, ok := p.found.newest[img.ID]; ok {
 		return &Kept{Why: WhyNewest, Detail: repository}, nil
 	}
-	if p.policy.minAge > 0 && p.now.Sub(lastUsed(img)) < p.policy.minAge {
+	if p.policy.isYoung(img) {
 		return &Kept{Why: WhyYoung, Detail: p.policy.minAge.String()}, nil
 	}
 	if p.policy.hasGoal() && p.found.toFree <= 0 {

@@ -3,6 +3,7 @@ package jettison
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -57,9 +58,6 @@ func New(b Backend, opts *Options) *Service {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if s.events == nil {
-		s.events = func(context.Context, Event) {}
-	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -97,7 +95,7 @@ func (s *Service) update(ctx context.Context, makePlan func(Stores) (*Plan, erro
 			return err
 		}
 		done, err = apply(ctx, stores, plan)
-		if err == nil && len(recordsOf(done)) == 0 {
+		if err == nil && !slices.ContainsFunc(done, RemoveReport.changed) {
 			return errNothingToDo
 		}
 		return err

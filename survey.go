@@ -139,6 +139,11 @@ func (p *pruner) resolveBounds(ctx context.Context) error {
 		}
 		*bound.at = t.image.Created
 	}
+	before, since := p.found.before, p.found.since
+	if !before.IsZero() && !since.IsZero() && !since.Before(before) {
+		return class.Errorf(class.InvalidArgument, "filter '%s=%s' contradicts '%s=%s': the image was not created earlier",
+			filter.Since, p.policy.filter.Since(), filter.Before, p.policy.filter.Before())
+	}
 	return nil
 }
 
