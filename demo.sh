@@ -46,3 +46,11 @@ jettison rmi base:1.0
 
 say "What is left."
 jettison images
+
+say "What would a prune take that spares web? And why does the rest stay?"
+jettison container add job registry.example.com/team/app:1.0
+jettison prune -a --protect web --dry-run --explain
+
+say "The container is done too, so app goes. In a script nobody is asked."
+jettison container rm job
+jettison prune -a --protect web --force

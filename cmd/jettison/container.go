@@ -108,7 +108,9 @@ func newContainerList(set *settings) *cobra.Command {
 func (s *settings) listContainers(cmd *cobra.Command, tx *kvstore.Tx) error {
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 3, ' ', 0)
 	if s.format == formatText {
-		fmt.Fprintln(table, "CONTAINER ID\tIMAGE ID\tSTATUS\tNAME")
+		if _, err := fmt.Fprintln(table, "CONTAINER ID\tIMAGE ID\tSTATUS\tNAME"); err != nil {
+			return err
+		}
 	}
 	for c, err := range tx.Containers.All(cmd.Context()) {
 		if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/kvstore"
 )
@@ -24,6 +24,7 @@ import (
 // imagesFlags are the flags of images.
 type imagesFlags struct {
 	all, quiet, noTrunc, digests bool
+	filters                      []string
 }
 
 // none stands for a name that is not there, as in Docker's table.
@@ -37,25 +38,50 @@ func newImages(set *settings) *cobra.Command {
 		Long: `List images, newest first, a line for each reference.
 
 Images without a reference that others are built from are left out unless --all
-is given.`,
-		Example: "  jettison images\n  jettison images -a --format json",
+is given. Filters are those of prune.`,
+		Example: "  jettison images\n  jettison images -a --format json\n  jettison images --filter 'reference=app:1.*'",
 		Args:    cobra.NoArgs,
-		RunE: action(func(cmd *cobra.Command, _ []string) error {
-			return set.with(cmd.Context(), func(store *opened) error {
-				rows, err := listImages(cmd.Context(), store.Store.Read, flags)
-				if err != nil {
-					return err
-				}
-				return set.printImages(cmd.OutOrStdout(), rows, flags)
-			})
-		}),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			chosen, err := flags.filter()
+			if err != nil {
+				return err
+			}
+			return action(func(cmd *cobra.Command, _ []string) error {
+				return set.with(cmd.Context(), func(store *opened) error {
+					return set.images(cmd, store, flags, chosen)
+				})
+			})(cmd, args)
+		},
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&flags.all, "all", "a", false, "list intermediate images too")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "print only IDs")
 	f.BoolVar(&flags.noTrunc, "no-trunc", false, "print full IDs")
 	f.BoolVar(&flags.digests, "digests", false, "list digest references too")
+	f.StringArrayVar(&flags.filters, "filter", nil, "list only images that pass `KEY=VALUE`; may be repeated")
 	return cmd
+}
+
+// images lists the images. One whose record is damaged passes no filter; that
+// it is there is said all the same.
+func (s *settings) images(cmd *cobra.Command, store *opened, flags imagesFlags, f *filter.Filter) error {
+	chosen, err := newImageFilter(cmd.Context(), store, f)
+	if err != nil {
+		return err
+	}
+	rows, err := listImages(cmd.Context(), store.Read, flags, chosen)
+	if err != nil {
+		return err
+	}
+	if chosen != nil {
+		rows = slices.DeleteFunc(rows, func(row imageRow) bool {
+			if row.Damaged != "" {
+				note(cmd.ErrOrStderr(), "Warning: %s is left out: %s\n", row.ID, row.Damaged)
+			}
+			return row.Damaged != ""
+		})
+	}
+	return s.printImages(cmd.OutOrStdout(), rows, flags)
 }
 
 // imageRow is a line of the list and its JSON.
@@ -73,7 +99,7 @@ type imageRow struct {
 type reader func(context.Context, func(*kvstore.Tx) error) error
 
 // listImages lists the images newest first, then by name.
-func listImages(ctx context.Context, read reader, flags imagesFlags) ([]imageRow, error) {
+func listImages(ctx context.Context, read reader, flags imagesFlags, chosen *imageFilter) ([]imageRow, error) {
 	var rows []imageRow
 	err := read(ctx, func(tx *kvstore.Tx) error {
 		for img, err := range tx.Images.All(ctx) {
@@ -85,7 +111,19 @@ func listImages(ctx context.Context, read reader, flags imagesFlags) ([]imageRow
 			case err != nil:
 				return err
 			}
-			named, err := rowsOf(ctx, tx, row, flags)
+			refs, err := tx.References.References(ctx, row.ID)
+			if err != nil {
+				return err
+			}
+			if row.Damaged == "" {
+				var listed bool
+				if refs, listed, err = chosen.choose(ctx, tx, img, refs); err != nil {
+					return err
+				} else if !listed {
+					continue
+				}
+			}
+			named, err := rowsOf(ctx, tx, row, refs, flags)
 			if err != nil {
 				return err
 			}
@@ -100,11 +138,7 @@ func listImages(ctx context.Context, read reader, flags imagesFlags) ([]imageRow
 }
 
 // rowsOf returns a row for each reference of the image, or one without a name.
-func rowsOf(ctx context.Context, tx *kvstore.Tx, row imageRow, flags imagesFlags) ([]imageRow, error) {
-	refs, err := tx.References.References(ctx, row.ID)
-	if err != nil {
-		return nil, err
-	}
+func rowsOf(ctx context.Context, tx *kvstore.Tx, row imageRow, refs []reference.Named, flags imagesFlags) ([]imageRow, error) {
 	var rows []imageRow
 	digestOf := make(map[string]bool)
 	for _, ref := range refs {
@@ -143,12 +177,11 @@ func hasTag(refs []reference.Named, ref reference.Named) bool {
 func (s *settings) printImages(w io.Writer, rows []imageRow, flags imagesFlags) error {
 	switch {
 	case s.format == formatJSON:
+		out := printer{w: w}
 		for _, row := range rows {
-			if err := printJSON(w, row); err != nil {
-				return err
-			}
+			out.json(row)
 		}
-		return nil
+		return out.err
 	case flags.quiet:
 		return printIDs(w, rows, flags)
 	}
@@ -157,11 +190,12 @@ func (s *settings) printImages(w io.Writer, rows []imageRow, flags imagesFlags) 
 	if flags.digests {
 		header = "REPOSITORY\tTAG\tDIGEST\tIMAGE ID\tCREATED\tSIZE"
 	}
-	fmt.Fprintln(table, header)
+	out := printer{w: table}
+	out.linef("%s", header)
 	for _, row := range rows {
-		fmt.Fprintln(table, strings.Join(row.cells(flags), "\t"))
+		out.linef("%s", strings.Join(row.cells(flags), "\t"))
 	}
-	return table.Flush()
+	return cmp.Or(out.err, table.Flush())
 }
 
 func (r imageRow) cells(flags imagesFlags) []string {
@@ -177,14 +211,15 @@ func (r imageRow) cells(flags imagesFlags) []string {
 }
 
 func printIDs(w io.Writer, rows []imageRow, flags imagesFlags) error {
+	out := printer{w: w}
 	seen := make(map[digest.Digest]bool)
 	for _, row := range rows {
 		if !seen[row.ID] {
-			fmt.Fprintln(w, flags.id(row.ID))
+			out.linef("%s", flags.id(row.ID))
 		}
 		seen[row.ID] = true
 	}
-	return nil
+	return out.err
 }
 
 func (f imagesFlags) id(id digest.Digest) string {

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/transfer"
@@ -55,8 +52,12 @@ func (s *settings) load(cmd *cobra.Command, store *opened, flags loadFlags) erro
 	if err != nil {
 		return err
 	}
-	bars := newBars(cmd.ErrOrStderr(), flags.quiet)
-	opts.Progress = bars.progress()
+	progress := cmd.ErrOrStderr()
+	if flags.quiet {
+		progress = io.Discard
+	}
+	bars := newBars(progress, countBytes)
+	opts.Progress = bars.load()
 	report, err := s.loadFrom(cmd, store, flags.input, opts)
 	bars.finish(err == nil)
 	if err != nil {
@@ -69,7 +70,7 @@ func (s *settings) loadFrom(cmd *cobra.Command, store *opened, input string, opt
 	if input != "" {
 		return transfer.Load(cmd.Context(), store.Store, input, opts)
 	}
-	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if isTerminal(cmd.InOrStdin()) {
 		return nil, errors.New("an archive cannot be read from a terminal: give a file with -i, or redirect standard input")
 	}
 	return transfer.LoadReader(cmd.Context(), store.Store, cmd.InOrStdin(), opts)
@@ -95,35 +96,34 @@ type loadedImage struct {
 }
 
 func (s *settings) printLoaded(w, notes io.Writer, report *transfer.Report) error {
+	out := printer{w: w}
 	for _, img := range report.Images {
 		loaded := loadedImage{ID: img.ID.String(), Names: []string{}}
 		for _, name := range img.Names {
 			loaded.Names = append(loaded.Names, reference.FamiliarString(name))
 		}
 		if s.format == formatJSON {
-			if err := printJSON(w, loaded); err != nil {
-				return err
-			}
+			out.json(loaded)
 			continue
 		}
 		for _, name := range loaded.Names {
-			fmt.Fprintf(w, "Loaded image: %s\n", name)
+			out.linef("Loaded image: %s", name)
 		}
 		if len(loaded.Names) == 0 {
-			fmt.Fprintf(w, "Loaded image ID: %s\n", loaded.ID)
+			out.linef("Loaded image ID: %s", loaded.ID)
 		}
 	}
 	printNotes(notes, report)
-	return nil
+	return out.err
 }
 
 // printNotes says what a user may not expect of the load.
 func printNotes(w io.Writer, report *transfer.Report) {
 	for _, moved := range report.Moved {
-		fmt.Fprintf(w, "The name %s has moved; image %s had it before\n", reference.FamiliarString(moved.Name), conflict.Short(moved.From.String()))
+		note(w, "The name %s has moved; image %s had it before\n", reference.FamiliarString(moved.Name), conflict.Short(moved.From.String()))
 	}
 	for _, skipped := range report.Skipped {
 		what := strings.TrimSpace(conflict.Short(skipped.Digest.String()) + " " + skipped.Name)
-		fmt.Fprintf(w, "Skipped %s: %s\n", what, skipped.Reason)
+		note(w, "Skipped %s: %s\n", what, skipped.Reason)
 	}
 }

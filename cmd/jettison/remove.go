@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/containerd/platforms"
@@ -101,11 +100,11 @@ func reportFailures(w io.Writer, failures []error) error {
 			continue
 		}
 		result = errReported
-		fmt.Fprintf(w, "Error: %s\n", err)
+		note(w, "Error: %s\n", err)
 		var refusal *conflict.Error
 		if errors.As(err, &refusal) {
 			for _, c := range refusal.Conflicts {
-				fmt.Fprintf(w, "  %s: %s\n", c, c.Hint())
+				note(w, "  %s: %s\n", c, c.Hint())
 			}
 		}
 	}
@@ -127,7 +126,10 @@ func (s *settings) planRemoval(cmd *cobra.Command, store *opened, refs []string,
 		failures = append(failures, removal.Err)
 	}
 	if s.format == formatText {
-		fmt.Fprintf(cmd.OutOrStdout(), "Would reclaim: %s\n", size(plan.SpaceReclaimed()))
+		out := printer{w: cmd.OutOrStdout()}
+		if out.linef("Would reclaim: %s", size(plan.SpaceReclaimed())); out.err != nil {
+			return out.err
+		}
 	}
 	return reportFailures(cmd.ErrOrStderr(), failures)
 }
@@ -145,13 +147,16 @@ type plannedRemoval struct {
 // keptImage is the JSON of an image that stays.
 type keptImage struct {
 	Image   string
+	Names   []string `json:",omitempty"`
 	Why     jettison.Why
 	Detail  string   `json:",omitempty"`
 	Reasons []string `json:",omitempty"`
+
+	reason string // in words
 }
 
 func keptJSON(kept jettison.Kept) keptImage {
-	k := keptImage{Image: kept.Image.String(), Why: kept.Why, Detail: kept.Detail}
+	k := keptImage{Image: kept.Image.String(), Why: kept.Why, Detail: kept.Detail, reason: kept.String()}
 	for _, c := range kept.Conflicts {
 		k.Reasons = append(k.Reasons, c.String())
 	}
@@ -162,17 +167,23 @@ func (s *settings) printPlanned(w io.Writer, removal *jettison.Removal) error {
 	if s.format == formatJSON {
 		return printJSON(w, plannedJSON(removal))
 	}
-	for _, record := range removal.Records() {
+	out := printer{w: w}
+	out.planned(removal.Records())
+	for _, kept := range removal.Kept {
+		out.linef("Would keep: %s (%s)", kept.Image, kept)
+	}
+	return out.err
+}
+
+// planned writes the records of what has not been done.
+func (p *printer) planned(records []jettison.DeleteResponse) {
+	for _, record := range records {
 		if record.Untagged != "" {
-			fmt.Fprintf(w, "Would untag: %s\n", record.Untagged)
+			p.linef("Would untag: %s", record.Untagged)
 		} else {
-			fmt.Fprintf(w, "Would delete: %s\n", record.Deleted)
+			p.linef("Would delete: %s", record.Deleted)
 		}
 	}
-	for _, kept := range removal.Kept {
-		fmt.Fprintf(w, "Would keep: %s (%s)\n", kept.Image, kept)
-	}
-	return nil
 }
 
 func plannedJSON(removal *jettison.Removal) plannedRemoval {

@@ -16,7 +16,8 @@ Exit status: 0 done, 1 refused or failed, 2 wrong usage.`
 const rootExample = `  jettison load -i images.tar
   jettison images
   jettison rmi --dry-run app:1.0
-  jettison rmi app:1.0`
+  jettison rmi app:1.0
+  jettison prune -a --dry-run --explain`
 
 // settings are what the flags common to all commands say.
 type settings struct {
@@ -43,7 +44,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&set.store, "store", defaultStore(), "directory of the store")
 	flags.StringVar(&set.format, "format", formatText, "output: text, or json for one JSON value per line")
 	root.AddCommand(
-		newLoad(set), newImages(set), newTag(set), newRemove(set), newContainer(set), newInspect(set), newVersion(set),
+		newLoad(set), newImages(set), newTag(set), newRemove(set), newPrune(set), newContainer(set), newInspect(set), newVersion(set),
 	)
 	return root
 }
@@ -52,6 +53,12 @@ func newRoot() *cobra.Command {
 type failed struct{ error }
 
 func (f failed) Unwrap() error { return f.error }
+
+// A misused error is one of the command line that shows only once the store is
+// open.
+type misused struct{ error }
+
+func (m misused) Unwrap() error { return m.error }
 
 // errReported stands for errors that have been printed already.
 var errReported = errors.New("some images were not removed")
@@ -62,7 +69,8 @@ func isReported(err error) bool { return errors.Is(err, errReported) }
 // understood.
 func exitStatus(err error) int {
 	var f failed
-	if errors.As(err, &f) {
+	var m misused
+	if errors.As(err, &f) && !errors.As(err, &m) {
 		return 1
 	}
 	return 2

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/jettison-oci/jettison/kv"
+	"github.com/jettison-oci/jettison/kv/boltkv"
 )
 
 func TestMain(m *testing.M) {
@@ -30,7 +34,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("JETTISON_STORE", filepath.Join(env.WorkDir, "store"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "damage": damage},
 	})
 }
 
@@ -53,6 +57,24 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d\nstderr: %s", got, want, ts.ReadFile("stderr"))
 	}
+}
+
+// damage makes the record of an image unreadable: damage ID.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage ID")
+	}
+	ctx := context.Background()
+	db, err := boltkv.Open(ctx, filepath.Join(ts.Getenv("JETTISON_STORE"), "meta.db"), nil)
+	ts.Check(err)
+	key := []byte("image/" + args[0])
+	err = db.Update(ctx, func(tx kv.Tx) error {
+		if _, err := tx.Get(ctx, key); err != nil {
+			return err
+		}
+		return tx.Put(ctx, key, []byte("no record"))
+	})
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // TestDefaultStore shows where the store is when nothing names one.
