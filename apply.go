@@ -126,6 +126,9 @@ func (p *Plan) check(now *Plan) error {
 		return nil
 	}
 	if p.request.prune == nil { // one removal for each reference, in order
+		if len(p.Removals) != len(now.Removals) {
+			return class.Errorf(class.InvalidArgument, "the plan was tampered with: it has %d removals for %d references", len(p.Removals), len(now.Removals))
+		}
 		for i := range p.Removals {
 			if err := p.Removals[i].check(&now.Removals[i]); err != nil {
 				return err

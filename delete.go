@@ -3,6 +3,7 @@ package jettison
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/record"
 )
 
 // ImageDelete removes the image that imageRef means, or only that reference to
@@ -44,7 +47,7 @@ func (s *Service) ImageDelete(ctx context.Context, imageRef string, opts RemoveO
 // except over a [Partial] backend, where the reports say what was done (rule
 // D14). All removals share one transaction.
 func (s *Service) ImagesDelete(ctx context.Context, imageRefs []string, opts RemoveOptions) ([]RemoveReport, error) {
-	return s.execute(ctx, request{references: imageRefs, options: opts}, nil)
+	return s.execute(ctx, request{references: slices.Clone(imageRefs), options: opts}, nil)
 }
 
 // PlanDelete says what [Service.ImagesDelete] would do now, and changes
@@ -53,7 +56,7 @@ func (s *Service) ImagesDelete(ctx context.Context, imageRefs []string, opts Rem
 func (s *Service) PlanDelete(ctx context.Context, imageRefs []string, opts RemoveOptions) (*Plan, error) {
 	var plan *Plan
 	err := s.backend.View(ctx, func(stores Stores) (err error) {
-		plan, err = s.plan(ctx, stores, request{references: imageRefs, options: opts})
+		plan, err = s.plan(ctx, stores, request{references: slices.Clone(imageRefs), options: opts})
 		return err
 	})
 	if err != nil {
@@ -73,13 +76,11 @@ func (s *Service) planner(stores Stores) *planner {
 	return &planner{overlay: newOverlay(stores, s.now()), platforms: s.platforms, log: s.log}
 }
 
-// removal plans the removal of what typed means. Named holds the names by
-// which something was removed so far, so that nothing is removed twice by one
-// name (rule D16).
-func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions, named map[string]bool) (Removal, error) {
+// removal plans the removal of what typed means, unless something was removed
+// by that name.
+func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions, named names) (Removal, error) {
 	r := Removal{Reference: typed}
-	name := canonicalName(typed)
-	if named[name] {
+	if named.has(typed) {
 		return r, nil
 	}
 	t, err := p.resolve(ctx, typed, opts.Platforms)
@@ -90,25 +91,49 @@ func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions,
 	if len(r.Steps) == 0 && isRefusal(err) {
 		r.Err, err = classify(err), nil
 	}
-	named[name] = r.Err == nil
+	if err == nil && r.Err == nil {
+		named.add(t)
+	}
 	return r, err
 }
 
-// isRefusal reports whether err concerns only the reference at hand.
+// isRefusal reports whether err concerns only the reference at hand. So does a
+// damaged record: the next reference may have nothing to do with it. A store
+// that fails, or a context that has ended, stops everything.
 func isRefusal(err error) bool {
-	return errors.Is(err, ErrInvalidArgument) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict)
+	var damage *record.DamageError
+	switch class.Of(err) {
+	case ErrInvalidArgument, ErrNotFound, ErrConflict:
+		return true
+	default:
+		return errors.As(err, &damage)
+	}
 }
 
-// canonicalName is one text for all the ways to type one name.
-func canonicalName(typed string) string {
-	if id, ok := fullID(typed); ok {
-		return id.String()
+// names are those by which something was removed, so that nothing is removed
+// twice by one name (rule D16). What a text meant is known by how it was
+// resolved then: the beginning of an ID may look like a name.
+type names map[string]bool
+
+func (n names) add(t target) {
+	if t.ref != nil {
+		n[t.ref.String()] = true
+		return
 	}
-	if ref, err := parseName(typed); err == nil {
-		return ref.String()
-	}
-	return typed
+	n[t.id.String()] = true
+	n[idPrefixKey(t.typed)] = true
 }
+
+func (n names) has(typed string) bool {
+	if id, ok := fullID(typed); ok {
+		return n[id.String()]
+	}
+	ref, err := parseName(typed)
+	return n[idPrefixKey(typed)] || err == nil && n[ref.String()]
+}
+
+// idPrefixKey tells the beginning of an ID from a name.
+func idPrefixKey(typed string) string { return "ID " + typed }
 
 func (p *planner) remove(ctx context.Context, r *Removal, t target, opts RemoveOptions) error {
 	if t.ref != nil {
@@ -238,7 +263,7 @@ func (p *planner) pruneParent(ctx context.Context, r *Removal, id digest.Digest,
 // isDamage reports whether err says that a record is missing or unreadable.
 func isDamage(err error) bool {
 	var unreadable *imagestore.UnreadableError
-	return errors.Is(err, ErrNotFound) || errors.As(err, &unreadable)
+	return isNotFound(err) || errors.As(err, &unreadable)
 }
 
 // untag plans the removal of ref.

@@ -30,9 +30,14 @@ var (
 	ErrInternal = class.Internal
 )
 
-// noSuchImage is the error for an image that is not there (rule R7).
+// isNotFound reports whether err is of class NotFound, be it told by our
+// sentinel or by the marker of another project's store.
+func isNotFound(err error) bool { return class.Of(err) == ErrNotFound }
+
+// noSuchImage is the error for an image that is not there (rule R7), in the
+// words that clients of engines know.
 func noSuchImage(name string) error {
-	return class.Errorf(class.NotFound, "No such image: %s", name) //nolint:revive // clients of engines know this text
+	return class.Errorf(class.NotFound, "No such image: %s", name)
 }
 
 // AmbiguousError says that a prefix fits the IDs of several images (rule R3).

@@ -40,7 +40,7 @@ type Lease struct {
 // away. The error is of class NotFound when there is no such image,
 // InvalidArgument for options that make no sense or a store without leases.
 func (s *Service) Lease(ctx context.Context, imageRef string, opts LeaseOptions) (*Lease, error) {
-	if err := opts.validate(); err != nil {
+	if err := opts.validate(s.now()); err != nil {
 		return nil, err
 	}
 	lease := &Lease{
@@ -56,6 +56,9 @@ func (s *Service) Lease(ctx context.Context, imageRef string, opts LeaseOptions)
 			return err
 		}
 		lease.Image = t.id
+		if err := removeExpired(ctx, stores.Leases, t.id, s.now()); err != nil {
+			return err
+		}
 		return stores.Leases.Add(ctx, t.id, lease.Lease)
 	})
 	if err != nil {
@@ -64,15 +67,35 @@ func (s *Service) Lease(ctx context.Context, imageRef string, opts LeaseOptions)
 	return lease, nil
 }
 
+// removeExpired removes the leases on the image that have expired.
+func removeExpired(ctx context.Context, leases LeaseStore, image digest.Digest, now time.Time) error {
+	all, err := leases.Leases(ctx, image)
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
+		if l.Live(now) {
+			continue
+		}
+		if err := leases.Remove(ctx, image, l.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Release ends the lease. Releasing twice is no error, nor is it when the lease
 // has expired (rule L2).
 func (l *Lease) Release(ctx context.Context) error {
+	if l.service == nil {
+		return class.Errorf(class.InvalidArgument, "the lease was not taken by a service")
+	}
 	return classify(l.service.backend.Update(ctx, func(stores Stores) error {
 		return stores.Leases.Remove(ctx, l.Image, l.ID)
 	}))
 }
 
-func (o LeaseOptions) validate() error {
+func (o LeaseOptions) validate(now time.Time) error {
 	switch o.Kind {
 	case conflict.LeasePull, conflict.LeaseBuild, conflict.LeaseCreate:
 	default:
@@ -80,6 +103,9 @@ func (o LeaseOptions) validate() error {
 	}
 	if strings.TrimSpace(o.Owner) == "" {
 		return class.Errorf(class.InvalidArgument, "a lease needs an owner")
+	}
+	if !o.Expires.IsZero() && !now.Before(o.Expires) {
+		return class.Errorf(class.InvalidArgument, "a lease cannot expire in the past, at %s", o.Expires.Format(time.RFC3339))
 	}
 	return nil
 }

@@ -117,6 +117,9 @@ func (o *overlay) removeImage(ctx context.Context, img imagestore.Image) (images
 		if err != nil {
 			return gone, err
 		}
+		if slices.ContainsFunc(gone.Layers, func(l imagestore.Layer) bool { return l.ChainID == chain }) {
+			break // a chain in a circle ends where it began
+		}
 		o.layers[chain]++
 		layer.Holders -= o.layers[chain]
 		if layer.Holders > 0 {

@@ -137,7 +137,7 @@ func (s *Service) plan(ctx context.Context, stores Stores, req request) (*Plan, 
 	}
 	p := s.planner(stores)
 	plan := &Plan{request: req}
-	named := make(map[string]bool, len(req.references))
+	named := make(names, len(req.references))
 	for _, ref := range req.references {
 		removal, err := p.removal(ctx, ref, req.options, named)
 		if err != nil {

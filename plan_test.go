@@ -102,20 +102,34 @@ func TestApplyOutOfDate(t *testing.T) {
 		change func(m *memory, app digest.Digest)
 		want   string
 	}{
-		{"a reference more", func(m *memory, app digest.Digest) { m.tag(app, "app:2") },
-			"app:1: Deleted: {app} no longer follows"},
-		{"a reference less", func(m *memory, _ digest.Digest) { m.remove("base:1") },
-			"app:1: Deleted: {base} would follow too"},
-		{"another parent", func(m *memory, app digest.Digest) { m.relink(app, m.image(storetest.Spec{Name: "new"})) },
-			"app:1: Deleted: {new} would follow too"},
-		{"a use", func(m *memory, app digest.Digest) { running(m, app) },
-			"app:1: conflict: unable to remove repository reference"},
-		{"a child", func(m *memory, app digest.Digest) { parent(m, app) },
-			"app:1: Deleted: {app} no longer follows"},
-		{"another image", func(m *memory, _ digest.Digest) { m.image(storetest.Spec{Name: "new"}, "app:1") },
-			"app:1 now means image {new}"},
-		{"no image", func(m *memory, app digest.Digest) { m.remove(app.String()) },
-			"app:1: No such image: app:1"},
+		{
+			"a reference more", func(m *memory, app digest.Digest) { m.tag(app, "app:2") },
+			"app:1: Deleted: {app} no longer follows",
+		},
+		{
+			"a reference less", func(m *memory, _ digest.Digest) { m.remove("base:1") },
+			"app:1: Deleted: {base} would follow too",
+		},
+		{
+			"another parent", func(m *memory, app digest.Digest) { m.relink(app, m.image(storetest.Spec{Name: "new"})) },
+			"app:1: Deleted: {new} would follow too",
+		},
+		{
+			"a use", func(m *memory, app digest.Digest) { running(m, app) },
+			"app:1: conflict: unable to remove repository reference",
+		},
+		{
+			"a child", func(m *memory, app digest.Digest) { parent(m, app) },
+			"app:1: Deleted: {app} no longer follows",
+		},
+		{
+			"another image", func(m *memory, _ digest.Digest) { m.image(storetest.Spec{Name: "new"}, "app:1") },
+			"app:1 now means image {new}",
+		},
+		{
+			"no image", func(m *memory, app digest.Digest) { m.remove(app.String()) },
+			"app:1: No such image: app:1",
+		},
 		{"a layer shared", func(m *memory, _ digest.Digest) {
 			m.image(storetest.Spec{Name: "twin", Layers: []string{"root", "base", "app"}})
 		}, "app:1: Deleted: {layer} no longer follows"},

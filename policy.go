@@ -2,6 +2,7 @@ package jettison
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/distribution/reference"
@@ -175,10 +176,8 @@ func (p *pruning) hasGoal() bool { return p.storage > 0 || p.disk != nil }
 // protects returns the first pattern that one of the references matches.
 func (p *pruning) protects(refs []reference.Named) (filter.Pattern, bool) {
 	for _, pattern := range p.protect {
-		for _, ref := range refs {
-			if pattern.Match(ref) {
-				return pattern, true
-			}
+		if slices.ContainsFunc(refs, pattern.Match) {
+			return pattern, true
 		}
 	}
 	return filter.Pattern{}, false

@@ -6,7 +6,6 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
-	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/filter"
@@ -27,7 +26,7 @@ func (p *pruner) planBatch(ctx context.Context, images []imagestore.Image) (*Pla
 	for _, known := range images {
 		p.turn = known
 		img, err := p.Image(ctx, known.ID)
-		if errors.Is(err, ErrNotFound) {
+		if isNotFound(err) {
 			continue // it went as an ancestor, or by another's hand
 		}
 		removal := keep(known.ID, Kept{Why: WhyUnreadable})

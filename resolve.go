@@ -2,6 +2,8 @@ package jettison
 
 import (
 	"context"
+	_ "crypto/sha256" // without it no digest is valid
+	_ "crypto/sha512" // nor those of sha384 and sha512
 	"regexp"
 	"strings"
 
@@ -89,7 +91,7 @@ func (p *planner) resolveReadable(ctx context.Context, typed string) (target, er
 	if err == nil && t.image == nil {
 		_, err = p.Image(ctx, t.id)
 	}
-	if errors.Is(err, ErrNotFound) && t.id != "" {
+	if isNotFound(err) && t.id != "" {
 		err = t.missing()
 	}
 	return t, err
@@ -111,7 +113,7 @@ func (p *planner) find(ctx context.Context, typed string) (target, error) {
 	if err == nil {
 		return target{typed: typed, id: id, ref: ref}, nil
 	}
-	if !errors.Is(err, ErrNotFound) {
+	if !isNotFound(err) {
 		return target{}, err
 	}
 	return p.findPrefix(ctx, typed, ref)
@@ -168,7 +170,7 @@ func (p *planner) readImage(ctx context.Context, t *target) error {
 	case errors.As(err, &unreadable):
 		p.log.WarnContext(ctx, "image record is unreadable", "image", t.id, "error", err)
 		return nil
-	case !errors.Is(err, ErrNotFound):
+	case !isNotFound(err):
 		return err
 	case t.ref != nil:
 		return nil

@@ -11,7 +11,8 @@ import (
 )
 
 // Separate makes a [Backend] of stores that share no transaction, as most
-// engines have them. Containers may be nil where nothing uses images.
+// engines have them. Containers may be nil where nothing uses images; with
+// other stores that are nil, every call is an error of class InvalidArgument.
 //
 // Updates through it run one after another within this process, so two
 // deletions do not disturb each other; whatever changes the stores past it is
@@ -19,6 +20,9 @@ import (
 // There is no way back from a change: the backend is a [Partial] one (rule
 // D14). Leases are kept in memory and end with the process.
 func Separate(images ImageStore, refs ReferenceStore, containers ContainerLister) Backend {
+	if images == nil || refs == nil {
+		return noBackend{}
+	}
 	return &separate{
 		stores: Stores{
 			Images:     images,
@@ -46,6 +50,9 @@ func (b *separate) View(ctx context.Context, fn func(Stores) error) error {
 	}
 	b.mu.RLock()
 	defer b.mu.RUnlock()
+	if err := ctx.Err(); err != nil { // it may have ended during the wait
+		return err
+	}
 	return fn(Stores{
 		Images:     readOnlyImages{b.stores.Images},
 		References: readOnlyReferences{b.stores.References},
@@ -61,6 +68,9 @@ func (b *separate) Update(ctx context.Context, fn func(Stores) error) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := ctx.Err(); err != nil { // it may have ended during the wait
+		return err
+	}
 	return fn(b.stores)
 }
 

@@ -41,8 +41,12 @@ type Options struct {
 	Platforms PlatformMatcher
 }
 
-// New returns a service over b. Nil options mean the defaults.
+// New returns a service over b. Nil options mean the defaults. Every call on a
+// service over a nil b is an error of class InvalidArgument.
 func New(b Backend, opts *Options) *Service {
+	if b == nil {
+		b = noBackend{}
+	}
 	if opts == nil {
 		opts = &Options{}
 	}
@@ -66,6 +70,15 @@ func New(b Backend, opts *Options) *Service {
 	}
 	return s
 }
+
+// noBackend stands for a backend that was not given.
+type noBackend struct{}
+
+func (noBackend) View(context.Context, func(Stores) error) error { return errNoBackend }
+
+func (noBackend) Update(context.Context, func(Stores) error) error { return errNoBackend }
+
+var errNoBackend = class.Errorf(class.InvalidArgument, "the service has no stores")
 
 // errNothingToDo ends a transaction in which there is nothing to commit.
 var errNothingToDo = errors.New("nothing to do")

@@ -86,8 +86,8 @@ type ContainerLister interface {
 
 // A LeaseStore keeps leases on images (rules L1 to L3).
 type LeaseStore interface {
-	// Leases returns the leases on the image, in any order. It may leave out
-	// those that have expired.
+	// Leases returns the leases on the image, in any order, also those that
+	// have expired: the clock of the service decides which.
 	Leases(ctx context.Context, image digest.Digest) ([]conflict.Lease, error)
 
 	// Add records a lease on an image. Its ID is unique.

@@ -136,8 +136,10 @@ func TestCheckFindsNothing(t *testing.T) {
 // The error of the facts comes back as it is, never as a conflict.
 func TestCheckPassesErrorsOn(t *testing.T) {
 	broken := errors.New("broken")
-	for _, mask := range []conflict.Kind{conflict.DependentChild, conflict.RunningContainer,
-		conflict.Leased, conflict.ActiveReference, conflict.StoppedContainer} {
+	for _, mask := range []conflict.Kind{
+		conflict.DependentChild, conflict.RunningContainer,
+		conflict.Leased, conflict.ActiveReference, conflict.StoppedContainer,
+	} {
 		found, err := conflict.Check(t.Context(), &facts{err: broken}, image, mask)
 		if found != nil || err != broken { //nolint:errorlint // the very error is promised
 			t.Errorf("%s: got %v, %v, want the facts' error", mask, found, err)
@@ -206,8 +208,10 @@ func drawFacts(t *rapid.T) *facts {
 
 // position is what rule D9 sorts by.
 func position(c conflict.Conflict) []string {
-	kind := slices.Index([]conflict.Kind{conflict.DependentChild, conflict.RunningContainer, conflict.Leased,
-		conflict.ActiveReference, conflict.StoppedContainer}, c.Kind)
+	kind := slices.Index([]conflict.Kind{
+		conflict.DependentChild, conflict.RunningContainer, conflict.Leased,
+		conflict.ActiveReference, conflict.StoppedContainer,
+	}, c.Kind)
 	key := c.Child.String() + c.Container.ID + c.Lease.ID
 	if c.Reference != nil {
 		key = c.Reference.String()

@@ -37,8 +37,10 @@ func TestErrorText(t *testing.T) {
 // D9: hard conflicts come first, so their text wins; among the soft ones the
 // reference does.
 func TestErrorTextIsThatOfTheFirst(t *testing.T) {
-	order := []conflict.Kind{conflict.DependentChild, conflict.RunningContainer, conflict.Leased,
-		conflict.ActiveReference, conflict.StoppedContainer}
+	order := []conflict.Kind{
+		conflict.DependentChild, conflict.RunningContainer, conflict.Leased,
+		conflict.ActiveReference, conflict.StoppedContainer,
+	}
 	for i, first := range order {
 		var mask conflict.Kind
 		for _, kind := range order[i:] {
@@ -137,9 +139,11 @@ func TestHintOfUnknownKind(t *testing.T) {
 
 // E1
 func TestErrorClass(t *testing.T) {
-	var err error = fmt.Errorf("app: %w", check(t, everything(t), conflict.Leased))
-	for _, sentinel := range []error{jettison.ErrInvalidArgument, jettison.ErrNotFound, jettison.ErrConflict,
-		jettison.ErrUnavailable, jettison.ErrInternal} {
+	err := fmt.Errorf("app: %w", check(t, everything(t), conflict.Leased))
+	for _, sentinel := range []error{
+		jettison.ErrInvalidArgument, jettison.ErrNotFound, jettison.ErrConflict,
+		jettison.ErrUnavailable, jettison.ErrInternal,
+	} {
 		if got, want := errors.Is(err, sentinel), sentinel == jettison.ErrConflict; got != want { //nolint:errorlint // which sentinel it is
 			t.Errorf("is %v: %t, want %t", sentinel, got, want)
 		}

@@ -1,7 +1,8 @@
 package imagestore
 
 import (
-	_ "crypto/sha512" // digests of sha384 and sha512
+	_ "crypto/sha256" // without it no digest is valid
+	_ "crypto/sha512" // nor those of sha384 and sha512
 	"encoding/json"
 	"time"
 

@@ -23,7 +23,7 @@ func checkUnreadable(t testing.TB, err error, id digest.Digest, key string) {
 	}
 	checkClass(t, err, class.Internal)
 	checkDiff(t, u.ID, id)
-	for _, part := range []string{string(id), `key "` + key + `"`, `run "check --repair"`} {
+	for _, part := range []string{string(id), `key "` + key + `"`, "restore the store from a copy"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("got %q, want it to contain %q", err, part)
 		}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/internal/class"
@@ -75,10 +77,10 @@ func (s *Store) dropLayer(ctx context.Context, chainID digest.Digest) error {
 }
 
 // A chain is the layers of an image to be, base to top.
-type chain []link
+type chain []chainLink
 
-// A link is a layer of a chain with the content to keep for it, if any.
-type link struct {
+// A chainLink is a layer of a chain with the content to keep for it, if any.
+type chainLink struct {
 	layer   Layer
 	content []ocispec.Descriptor
 }
@@ -88,12 +90,8 @@ type link struct {
 func newChain(diffIDs []digest.Digest, content []ocispec.Descriptor) chain {
 	links := make(chain, len(diffIDs))
 	var below digest.Digest
-	for i, diffID := range diffIDs {
-		id := diffID
-		if below != "" {
-			id = digest.FromString(below.String() + " " + diffID.String())
-		}
-		links[i].layer = Layer{ChainID: id, DiffID: diffID, Parent: below}
+	for i, id := range identity.ChainIDs(slices.Clone(diffIDs)) {
+		links[i].layer = Layer{ChainID: id, DiffID: diffIDs[i], Parent: below}
 		if len(content) > 0 {
 			links[i].content = content[i : i+1]
 		}
@@ -118,8 +116,8 @@ func (c chain) top() digest.Digest {
 func (s *Store) holdChain(ctx context.Context, links chain) ([]Content, error) {
 	var all []Content
 	held := false
-	for i := len(links) - 1; i >= 0; i-- {
-		l, err := s.layer(ctx, links[i].layer.ChainID)
+	for _, link := range slices.Backward(links) {
+		l, err := s.layer(ctx, link.layer.ChainID)
 		switch {
 		case err == nil && held:
 		case err == nil:
@@ -127,9 +125,9 @@ func (s *Store) holdChain(ctx context.Context, links chain) ([]Content, error) {
 			l.Holders++
 			err = s.putLayer(ctx, l)
 		case errors.Is(err, class.NotFound) && !held:
-			l, err = s.addLayer(ctx, links[i])
+			l, err = s.addLayer(ctx, link)
 		case errors.Is(err, class.NotFound):
-			id := links[i].layer.ChainID
+			id := link.layer.ChainID
 			err = missing(id, layerKey(id))
 		}
 		if err != nil {
@@ -141,7 +139,7 @@ func (s *Store) holdChain(ctx context.Context, links chain) ([]Content, error) {
 }
 
 // addLayer makes a layer with one holder.
-func (s *Store) addLayer(ctx context.Context, new link) (Layer, error) {
+func (s *Store) addLayer(ctx context.Context, new chainLink) (Layer, error) {
 	l := new.layer
 	l.Holders = 1
 	var err error

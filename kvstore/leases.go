@@ -3,7 +3,6 @@ package kvstore
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/pkg/errors"
@@ -21,44 +20,36 @@ import (
 type Leases struct {
 	tx     kv.Tx
 	images *imagestore.Store
-	now    func() time.Time
 	any    *prefix.Prefix // whether there are leases at all
 }
 
 var _ jettison.LeaseStore = (*Leases)(nil)
 
-// Leases returns the leases on the image that live, sorted by ID. One that has
-// expired is as if released (rule L2). A damaged record is an error of class
-// Internal: what cannot be read might hold.
+// Leases returns the leases on the image, sorted by ID, also those that have
+// expired. A damaged record is an error of class Internal: what cannot be read
+// might hold.
 func (l *Leases) Leases(ctx context.Context, image digest.Digest) ([]conflict.Lease, error) {
 	if none, err := l.any.Empty(ctx); none || err != nil {
 		return nil, err
 	}
-	var live []conflict.Lease
-	now := l.now()
+	var leases []conflict.Lease
 	for lease, err := range l.all(ctx, image) {
 		if err != nil {
 			return nil, err
 		}
-		if lease.Live(now) {
-			live = append(live, lease)
-		}
+		leases = append(leases, lease)
 	}
-	return live, nil
+	return leases, nil
 }
 
 // Add records a lease. The error is of class NotFound when there is no such
-// image (rule L1), of class Conflict when it has a living lease with this ID,
-// and of class InvalidArgument when the ID is empty or has a "/". Leases on
-// the image that have expired are removed on the way.
+// image (rule L1), of class Conflict when it has a lease with this ID, and of
+// class InvalidArgument when the ID is empty or has a "/".
 func (l *Leases) Add(ctx context.Context, image digest.Digest, lease conflict.Lease) error {
 	if lease.ID == "" || strings.Contains(lease.ID, "/") {
 		return class.Errorf(class.InvalidArgument, "invalid lease ID %q", lease.ID)
 	}
 	if _, err := l.images.Get(ctx, image); err != nil {
-		return err
-	}
-	if err := l.removeExpired(ctx, image); err != nil {
 		return err
 	}
 	key := leaseKey(image, lease.ID)
@@ -92,20 +83,6 @@ func (l *Leases) all(ctx context.Context, image digest.Digest) func(yield func(c
 			}
 		}
 	}
-}
-
-func (l *Leases) removeExpired(ctx context.Context, image digest.Digest) error {
-	var expired []string
-	now := l.now()
-	for lease, err := range l.all(ctx, image) {
-		if err != nil {
-			return err
-		}
-		if !lease.Live(now) {
-			expired = append(expired, lease.ID)
-		}
-	}
-	return l.remove(ctx, image, expired)
 }
 
 // removeAll removes every lease on the image, damaged or not.

@@ -94,7 +94,7 @@ func (s *Store) over(images *imagestore.Store, refs *refstore.Store, tx kv.Tx) *
 		Images:     images,
 		References: refs,
 		Containers: &Containers{tx: tx, images: images, newID: s.newID, now: s.now, uses: prefix.New(tx, usePrefix)},
-		Leases:     &Leases{tx: tx, images: images, now: s.now, any: prefix.New(tx, leasePrefix)},
+		Leases:     &Leases{tx: tx, images: images, any: prefix.New(tx, leasePrefix)},
 		now:        s.now,
 	}
 }

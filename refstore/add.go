@@ -2,6 +2,7 @@ package refstore
 
 import (
 	"context"
+	_ "crypto/sha512" // to tell IDs of sha384 and sha512
 	"errors"
 
 	"github.com/distribution/reference"
@@ -60,7 +61,8 @@ func (s *Store) AddDigest(ctx context.Context, ref reference.Canonical, id diges
 
 // Delete removes ref if it still names the image; otherwise the error is of
 // class NotFound and nothing changes. Of two removals of one reference only one
-// succeeds (rule D15).
+// succeeds (rule D15). A damaged record goes too, if the image's list of
+// references has it.
 func (s *Store) Delete(ctx context.Context, ref reference.Named, id digest.Digest) error {
 	if err := s.writable(); err != nil {
 		return err
@@ -69,17 +71,32 @@ func (s *Store) Delete(ctx context.Context, ref reference.Named, id digest.Diges
 	if err != nil {
 		return err
 	}
-	now, err := s.get(ctx, name)
-	if err != nil {
+	if err := s.checkNames(ctx, name, id); err != nil {
 		return err
-	}
-	if now != id {
-		return class.Errorf(class.NotFound, "reference %s no longer names image %s", name, id)
 	}
 	if err := s.tx.Delete(ctx, refKey(name)); err != nil {
 		return err
 	}
 	return s.tx.Delete(ctx, idKey(id, name))
+}
+
+// checkNames returns an error unless the reference names the image. Where its
+// record is damaged, the list of the image's references decides, so that the
+// image can be deleted all the same.
+func (s *Store) checkNames(ctx context.Context, name normal, id digest.Digest) error {
+	now, err := s.get(ctx, name)
+	switch {
+	case errors.Is(err, class.Internal):
+		if _, listed := s.r.Get(ctx, idKey(id, name)); listed == nil {
+			return nil
+		}
+		return err
+	case err != nil:
+		return err
+	case now != id:
+		return class.Errorf(class.NotFound, "reference %s no longer names image %s", name, id)
+	}
+	return nil
 }
 
 // prepare checks what is to be added and returns its normal form and the ID
@@ -98,7 +115,8 @@ func (s *Store) prepare(ctx context.Context, ref reference.Named, id digest.Dige
 	if _, err := s.parser.parseNormal(name); err != nil {
 		return "", "", class.Wrap(class.InvalidArgument, err)
 	}
-	if name.repository() == "docker.io/library/sha256" {
+	_, notID := digest.Parse(name.familiar()) // sha512:… could be given as a tag, but never be found (rule R1)
+	if name.repository() == "docker.io/library/sha256" || notID == nil {
 		return "", "", class.Errorf(class.InvalidArgument,
 			"refusing to create an ambiguous tag using digest algorithm as name")
 	}

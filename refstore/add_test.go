@@ -1,6 +1,7 @@
 package refstore_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/distribution/reference"
@@ -81,6 +82,9 @@ func TestAlgorithmIsRefusedForDigestsToo(t *testing.T) {
 	err := f.edit(func(s *refstore.Store) error { return addAny(t, s, "sha256@"+someDigest, idA) })
 	checkError(t, err, class.InvalidArgument, "refusing to create an ambiguous tag using digest algorithm as name")
 	f.add(idA, "user/sha256:1", "example.com/sha256:1", "sha512:1")
+	id := "sha512:" + strings.Repeat("ab", 64)
+	err = f.edit(func(s *refstore.Store) error { return addAny(t, s, id, idA) })
+	checkError(t, err, class.InvalidArgument, "refusing to create an ambiguous tag using digest algorithm as name")
 }
 
 // D15: of two removals one succeeds.

@@ -94,12 +94,12 @@ func (p *parser) parse(key []byte, offset int) (reference.Named, error) {
 
 func (p *parser) parseNormal(n normal) (reference.Named, error) {
 	name := string(n)
-	if at := strings.IndexByte(name, '@'); at >= 0 {
-		repo, err := p.repository(name[:at])
+	if name, dgst, ok := strings.Cut(name, "@"); ok {
+		repo, err := p.repository(name)
 		if err != nil {
 			return nil, err
 		}
-		return reference.WithDigest(repo, digest.Digest(name[at+1:]))
+		return reference.WithDigest(repo, digest.Digest(dgst))
 	}
 	colon := strings.LastIndexByte(name, ':')
 	if colon < 0 {

@@ -305,7 +305,13 @@ func TestDamageNamesKey(t *testing.T) {
 	})
 	err := f.edit(func(s *refstore.Store) error { return addAny(t, s, "app:1", idA) })
 	checkError(t, err, class.Internal, damage)
-	checkError(t, f.delete("app:1", idA), class.Internal, damage)
+	checkError(t, f.delete("app:1", idB), class.Internal, damage)
+
+	// The image's own list says that it is the one, so it can be deleted.
+	if err := f.delete("app:1", idA); err != nil {
+		t.Errorf("delete of a damaged reference: %v", err)
+	}
+	checkDiff(t, f.all(), []string(nil))
 }
 
 // E3: so does an entry that is no reference.

@@ -105,10 +105,13 @@ func Wrap(c, err error) error {
 		return nil
 	}
 	if has := Of(err); has != nil {
-		if errors.Is(err, has) {
+		if only(err, has) {
 			return err
 		}
 		c = has
+	}
+	if others(err, c) {
+		err = opaque{err}
 	}
 	switch c {
 	case InvalidArgument: //nolint:errorlint // c is a sentinel of this package itself
@@ -123,6 +126,25 @@ func Wrap(c, err error) error {
 		return internal{err}
 	}
 }
+
+// only reports whether err matches the sentinel of class c and no other.
+func only(err, c error) bool { return errors.Is(err, c) && !others(err, c) }
+
+// others reports whether err matches the sentinel of a class other than c.
+func others(err, c error) bool {
+	for _, other := range []error{InvalidArgument, NotFound, Conflict, Unavailable, Internal} {
+		if other != c && errors.Is(err, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// opaque is an error that joins several classes, shown by its text alone, so
+// that it can be given one.
+type opaque struct{ err error }
+
+func (o opaque) Error() string { return o.err.Error() }
 
 // Errorf formats an error of class c. Like [fmt.Errorf] it wraps with %w; an
 // error so wrapped keeps the class it has.

@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -172,7 +173,27 @@ func (r *Reader) damaged(what string) {
 }
 
 // Damaged is the error that says what is wrong with the entry under key and
-// what to do. Its class is Internal (rule E3).
+// what to do, a [*DamageError].
 func Damaged(key []byte, what string) error {
-	return class.Errorf(class.Internal, `key %q: damaged: %s; run "check --repair"`, key, what)
+	return &DamageError{Key: string(key), What: what}
 }
+
+// A DamageError says that one record cannot be understood; others may. Its
+// class is Internal (rule E3).
+type DamageError struct {
+	// Key is the key of the record.
+	Key string
+	// What is wrong with it.
+	What string
+}
+
+// Error names the key, what is wrong with its record and what to do.
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("key %q: damaged: %s; replace or delete what it describes, or restore the store from a copy", e.Key, e.What)
+}
+
+// System marks the error as of class Internal.
+func (e *DamageError) System() {}
+
+// Is makes the error match the sentinel of its class.
+func (e *DamageError) Is(target error) bool { return target == class.Internal }

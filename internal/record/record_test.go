@@ -169,9 +169,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		want  string
 	}{
 		{"newer", newer, `key "k": record of format 2, but this program knows only those up to 1; use a newer one`},
-		{"empty", nil, `key "k": damaged: too short; run "check --repair"`},
-		{"no version", make([]byte, 5), `key "k": damaged: no format version; run "check --repair"`},
-		{"rest", rest.Seal([]byte("k")), `key "k": damaged: bytes after the last field; run "check --repair"`},
+		{"empty", nil, `key "k": damaged: too short; replace or delete what it describes, or restore the store from a copy`},
+		{"no version", make([]byte, 5), `key "k": damaged: no format version; replace or delete what it describes, or restore the store from a copy`},
+		{"rest", rest.Seal([]byte("k")), `key "k": damaged: bytes after the last field; replace or delete what it describes, or restore the store from a copy`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
