@@ -48,7 +48,7 @@ func TestDeleteCost(t *testing.T) {
 	id := f.create(spec("a", "1", "2", "3", "4", "own")).ID
 	err := f.db.Update(t.Context(), func(tx kv.Tx) error {
 		counting := &countingTx{Tx: tx}
-		_, err := imagestore.New(counting).Delete(t.Context(), id)
+		_, err := imagestore.NewMarking(counting).Delete(t.Context(), id)
 		counting.Tx = nil
 		checkDiff(t, *counting, countingTx{
 			gets:   1 + 1 + 2 + 1, // image, its content, two layers, content of the one that goes

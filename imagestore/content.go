@@ -140,6 +140,9 @@ func (s *Store) holdOne(ctx context.Context, desc ocispec.Descriptor) (Content, 
 	if err := s.putContent(ctx, c); err != nil {
 		return Content{}, err
 	}
+	if !s.marks {
+		return c, nil
+	}
 	return c, s.tx.Delete(ctx, garbageKey(desc.Digest))
 }
 
@@ -163,10 +166,11 @@ func (s *Store) release(ctx context.Context, contents []Content, removed *Remove
 	return nil
 }
 
-// discard turns content that nothing holds into garbage.
+// discard removes the record of content that nothing holds, and marks it as
+// garbage where marks are kept.
 func (s *Store) discard(ctx context.Context, dgst digest.Digest) error {
 	delete(s.cache.contents, dgst)
-	if err := s.tx.Delete(ctx, contentKey(dgst)); err != nil {
+	if err := s.tx.Delete(ctx, contentKey(dgst)); err != nil || !s.marks {
 		return err
 	}
 	return s.tx.Put(ctx, garbageKey(dgst), nil)

@@ -37,7 +37,7 @@ func (f fixture) edit(fn func(*imagestore.Store) error) {
 
 // try runs fn in a transaction and returns its error.
 func (f fixture) try(fn func(*imagestore.Store) error) error {
-	return f.db.Update(f.Context(), func(tx kv.Tx) error { return fn(imagestore.New(tx)) })
+	return f.db.Update(f.Context(), func(tx kv.Tx) error { return fn(imagestore.NewMarking(tx)) })
 }
 
 // view runs fn in a transaction that only reads and must succeed.

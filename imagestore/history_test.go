@@ -51,7 +51,7 @@ func TestHistory(t *testing.T) {
 
 // update runs fn and keeps the model in step: fn fails whenever want is false.
 func (h *history) update(t *rapid.T, want bool, fn func(context.Context, *imagestore.Store) error) {
-	err := h.db.Update(t.Context(), func(tx kv.Tx) error { return fn(t.Context(), imagestore.New(tx)) })
+	err := h.db.Update(t.Context(), func(tx kv.Tx) error { return fn(t.Context(), imagestore.NewMarking(tx)) })
 	if (err == nil) != want {
 		t.Fatalf("got error %v, want success %v", err, want)
 	}

@@ -6,9 +6,9 @@
 // keeps the bytes learns which of them go with an image (rule D12).
 //
 // An image holds its topmost layer and its own content; a layer holds the
-// layer below and its content. Whatever is held by nothing goes. Content that
-// went leaves an entry of garbage, in the same transaction, until its bytes
-// are removed too.
+// layer below and its content. Whatever is held by nothing goes. On request
+// (see [NewMarking]), content that went leaves a mark until its bytes are
+// removed too.
 //
 // A [Store] lives in one transaction of a kv.DB and ends with it. Errors are of
 // one class each: NotFound for what is not there, InvalidArgument for what can
@@ -40,15 +40,26 @@ type Store struct {
 
 	cache    cache          // of what is written through this Store alone
 	children *prefix.Prefix // whether any image has a parent
+	marks    bool           // content that goes leaves a mark of garbage
 }
 
 // NewReader returns the images that r sees. Methods that write fail with an
 // error of class Internal.
 func NewReader(r kv.Reader) *Store { return &Store{r: r, children: prefix.New(r, childPrefix)} }
 
-// New returns the images that tx sees, to be changed through tx.
+// New returns the images that tx sees, to be changed through tx. Content that
+// goes leaves no trace: whoever calls learns of it from [Store.Delete].
 func New(tx kv.Tx) *Store {
 	return &Store{r: tx, tx: tx, cache: newCache(), children: prefix.New(tx, childPrefix)}
+}
+
+// NewMarking is [New] for who keeps the bytes of content in another place: what
+// goes leaves a mark of garbage in the same transaction, until its bytes are
+// removed too (see [Store.Garbage]).
+func NewMarking(tx kv.Tx) *Store {
+	s := New(tx)
+	s.marks = true
+	return s
 }
 
 // Get returns the record of the image with this ID. The error is of class

@@ -13,7 +13,7 @@ import (
 // The keys that package imagestore writes are those that are asked for.
 func TestContentIsHeldThenGarbage(t *testing.T) { // D12
 	onEach(t, func(t *testing.T, db kv.DB) {
-		s := open(t, db, nil)
+		s := open(t, db, &kvstore.Options{MarkGarbage: true})
 		content := digest.FromString("content")
 		is := func(held, garbage bool) {
 			t.Helper()

@@ -16,7 +16,12 @@ type Options struct {
 	// ReadOnly refuses changes: Update and Edit are errors of class
 	// InvalidArgument, and New leaves an empty database as it is.
 	ReadOnly bool
-	// Now is the clock by which leases expire. The default is time.Now.
+	// MarkGarbage leaves a mark for content that nothing holds any more, in the
+	// transaction in which it went, for whoever keeps the bytes and removes them
+	// (see [imagestore.Store.Garbage]). Without it the reports of a deletion are
+	// all there is.
+	MarkGarbage bool
+	// Now is the clock by which images are used. The default is time.Now.
 	Now func() time.Time
 	// NewID makes the ID of a container that comes without one. The default
 	// is 32 random bytes as 64 hex digits.
@@ -28,6 +33,7 @@ type Options struct {
 type Store struct {
 	db       kv.DB
 	readOnly bool
+	marks    bool
 	now      func() time.Time
 	newID    func() string
 }
@@ -43,7 +49,7 @@ func New(ctx context.Context, db kv.DB, opts *Options) (*Store, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	s := &Store{db: db, readOnly: opts.ReadOnly, now: opts.Now, newID: opts.NewID}
+	s := &Store{db: db, readOnly: opts.ReadOnly, marks: opts.MarkGarbage, now: opts.Now, newID: opts.NewID}
 	if s.now == nil {
 		s.now = time.Now
 	}

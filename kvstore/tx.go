@@ -82,7 +82,11 @@ func (i images) Delete(ctx context.Context, id digest.Digest) (imagestore.Remove
 }
 
 func (s *Store) writer(tx kv.Tx) *Tx {
-	return s.over(imagestore.New(tx), refstore.New(tx), tx)
+	images := imagestore.New(tx)
+	if s.marks {
+		images = imagestore.NewMarking(tx)
+	}
+	return s.over(images, refstore.New(tx), tx)
 }
 
 func (s *Store) reader(r kv.Reader) *Tx {
