@@ -93,9 +93,10 @@ func (s *Store) open(ctx context.Context, opts *Options) error {
 	}
 	s.db = db
 	s.records, err = kvstore.New(ctx, db, &kvstore.Options{
-		ReadOnly: opts.ReadOnly,
-		Now:      opts.Now,
-		NewID:    opts.NewID,
+		ReadOnly:    opts.ReadOnly,
+		MarkGarbage: true,
+		Now:         opts.Now,
+		NewID:       opts.NewID,
 	})
 	if err == nil && !s.readOnly {
 		err = s.recover(ctx)

@@ -23,7 +23,7 @@ type Options struct {
 	// Logger receives warnings about files that could not be removed. The
 	// default discards them.
 	Logger *slog.Logger
-	// Now is the clock by which leases expire. The default is time.Now.
+	// Now is the clock by which images are used. The default is time.Now.
 	Now func() time.Time
 	// NewID makes the ID of a container that comes without one. The default
 	// is 32 random bytes as 64 hex digits.
