@@ -68,6 +68,7 @@ vet: ## Run go vet
 lint: $(LINT) ## Run the linters and check the layout
 	@$(LINT) config verify
 	@$(call each,$(LINT) run --config $(ROOT)/.golangci.yml ./...)
+	@$(call outside,$(LINT) run --config $(ROOT)/.golangci.yml ./...)
 
 .PHONY: fmt
 fmt: $(LINT) ## Lay out the code

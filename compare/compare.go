@@ -16,18 +16,19 @@ type Comparison struct {
 	// change to what Docker did.
 	Met map[string]int
 
-	docker, adapted *Docker
-	differences     []Difference
+	docker, adapted   *Docker
+	deletions, prunes []Difference
 }
 
 // NewComparison compares engine with Docker.
 func NewComparison(engine Engine) *Comparison {
 	return &Comparison{
-		Engine:      engine,
-		Met:         make(map[string]int),
-		docker:      NewDocker(),
-		adapted:     NewDocker(),
-		differences: Differences(),
+		Engine:    engine,
+		Met:       make(map[string]int),
+		docker:    NewDocker(),
+		adapted:   NewDocker(),
+		deletions: Differences(),
+		prunes:    PruneDifferences(),
 	}
 }
 
@@ -75,11 +76,11 @@ func (c *Comparison) Run(ctx context.Context, s Scenario) (*Mismatch, error) {
 // call makes one call on both sides, which hold the scene, and returns the
 // scene that both hold afterwards.
 func (c *Comparison) call(ctx context.Context, before Scene, call Call) (*Mismatch, Scene, error) {
-	got, err := c.Engine.Delete(ctx, call)
+	got, err := do(ctx, c.Engine, before, call)
 	if err != nil {
 		return nil, Scene{}, err
 	}
-	docker, err := c.docker.Delete(ctx, call)
+	docker, err := do(ctx, c.docker, before, call)
 	if err != nil {
 		return nil, Scene{}, err
 	}
@@ -102,7 +103,11 @@ func (c *Comparison) call(ctx context.Context, before Scene, call Call) (*Mismat
 func (c *Comparison) expect(ctx context.Context, before Scene, call Call, docker Outcome) (Outcome, []string, error) {
 	changed := make(map[string]bool)
 	out, scene, adapted := docker.clone(), before, call
-	for _, d := range c.differences {
+	differences := c.deletions
+	if call.prunes() {
+		differences = c.prunes
+	}
+	for _, d := range differences {
 		if d.Adapt == nil || !d.Applies(before, call) {
 			continue
 		}
@@ -111,14 +116,14 @@ func (c *Comparison) expect(ctx context.Context, before Scene, call Call, docker
 		if err != nil {
 			return Outcome{}, nil, err
 		}
-		changed[d.ID], out = !cmp.Equal(next, out), next
+		changed[d.ID], out = !d.amend(before, call, next).same(out), next
 	}
-	for _, d := range c.differences {
+	for _, d := range differences {
 		if d.Amend == nil || !d.Applies(before, call) {
 			continue
 		}
-		next := d.Amend(before, call, out.clone())
-		changed[d.ID], out = changed[d.ID] || !cmp.Equal(next, out), next
+		next := d.amend(before, call, out)
+		changed[d.ID], out = changed[d.ID] || d.Adapt == nil && !cmp.Equal(next, out), next
 	}
 	var ids []string
 	for id, did := range changed {
@@ -128,7 +133,18 @@ func (c *Comparison) expect(ctx context.Context, before Scene, call Call, docker
 		}
 	}
 	slices.Sort(ids)
+	if call.prunes() {
+		out = out.sorted()
+	}
 	return out, ids, nil
+}
+
+// amend returns what the difference makes of an outcome.
+func (d Difference) amend(before Scene, call Call, out Outcome) Outcome {
+	if d.Amend == nil {
+		return out
+	}
+	return d.Amend(before, call, out.clone())
 }
 
 // rerun makes the call on Docker's code with another scene.
@@ -136,5 +152,17 @@ func (c *Comparison) rerun(ctx context.Context, scene Scene, call Call) (Outcome
 	if err := c.adapted.Build(ctx, scene); err != nil {
 		return Outcome{}, err
 	}
-	return c.adapted.Delete(ctx, call)
+	return do(ctx, c.adapted, scene, call)
+}
+
+// do makes the call on an engine that holds the scene. Docker prunes in random
+// order, so the records and events of a prune are sorted, and what can be
+// compared of the order is in Turns.
+func do(ctx context.Context, engine Engine, scene Scene, call Call) (Outcome, error) {
+	if !call.prunes() {
+		return engine.Delete(ctx, call)
+	}
+	out, err := engine.Prune(ctx, call)
+	out.Turns = turns(scene, out.Records)
+	return out.sorted(), err
 }

@@ -10,6 +10,10 @@
 // So a difference excuses nothing beyond itself, and an engine that does not
 // keep the rule is found out as well. Anything else is a [Mismatch].
 //
+// Docker prunes in random order, so of a prune the records and events are
+// compared without their order; of the order, that in which the images without
+// children went.
+//
 // The table in docs/semantics.md lists the differences; the tests of this
 // package show each of them on both sides.
 package compare

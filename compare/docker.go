@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,8 +18,6 @@ import (
 	dockerreference "github.com/docker/docker/reference"
 	"github.com/opencontainers/go-digest"
 	"github.com/pkg/errors"
-
-	"github.com/jettison-oci/jettison/refstore"
 )
 
 // Docker is the engine made of Docker's own code: its image service, image
@@ -29,6 +28,11 @@ type Docker struct {
 	Containers *Containers
 	// Leases may be replaced before Build.
 	Leases leases.Manager
+	// Parent, if set before Build, is where the directory is made. Otherwise
+	// it is in memory, where the system has a file system for that.
+	Parent string
+	// Service is what Build made.
+	Service *images.ImageService
 
 	dir      string
 	scene    Scene
@@ -37,11 +41,9 @@ type Docker struct {
 	refs     dockerreference.Store
 	events   *events.Events
 	reported int
-	service  *images.ImageService
 }
 
-// NewDocker returns the engine. It keeps its files in memory where the system
-// has a file system for that.
+// NewDocker returns the engine.
 func NewDocker() *Docker { return &Docker{Leases: noLeases{}} }
 
 // noLeases is a lease manager that has none.
@@ -69,10 +71,11 @@ func (d *Docker) Build(_ context.Context, scene Scene) error {
 	}
 	d.Containers = NewContainers(scene.Containers)
 	d.events, d.reported = events.New(), 0
-	d.service = images.NewImageService(images.ImageServiceConfig{
+	d.Service = images.NewImageService(images.ImageServiceConfig{
 		ContainerStore: d.Containers,
 		EventsService:  d.events,
-		ImageStore:     d.images,
+		ImageStore:     seenImages{d.images, d.scene},
+		LayerStore:     mappedLayers{layers: d.layers},
 		ReferenceStore: d.refs,
 		Leases:         d.Leases,
 	})
@@ -87,12 +90,15 @@ func (d *Docker) Close() error {
 	return os.RemoveAll(d.dir)
 }
 
+// shared is where Linux has a file system in memory.
+const shared = "/dev/shm"
+
 func (d *Docker) makeDirectory() (err error) {
-	base := "/dev/shm"
-	if _, err := os.Stat(base); err != nil {
-		base = ""
+	parent := d.Parent
+	if _, err := os.Stat(shared); parent == "" && err == nil {
+		parent = shared
 	}
-	d.dir, err = os.MkdirTemp(base, "jettison-compare-")
+	d.dir, err = os.MkdirTemp(parent, "jettison-compare-")
 	return err
 }
 
@@ -129,24 +135,27 @@ func write(backend image.StoreBackend, img Image) error {
 	return backend.SetMetadata(id, "parent", []byte(img.Parent))
 }
 
-func (d *Docker) loadReferences() (err error) {
-	d.refs, err = dockerreference.NewReferenceStore(filepath.Join(d.dir, "repositories.json"))
+// loadReferences writes Docker's file of references at once: Docker writes it
+// whole for each reference that is added.
+func (d *Docker) loadReferences() error {
+	repositories := make(map[string]map[string]digest.Digest)
+	for _, a := range d.scene.References {
+		name := reference.FamiliarName(a.Ref)
+		if repositories[name] == nil {
+			repositories[name] = make(map[string]digest.Digest)
+		}
+		repositories[name][reference.FamiliarString(a.Ref)] = a.ID
+	}
+	text, err := json.Marshal(map[string]any{"Repositories": repositories})
 	if err != nil {
 		return err
 	}
-	for _, a := range d.scene.References {
-		if err := d.add(a); err != nil {
-			return errors.WithMessage(err, a.Ref.String())
-		}
+	file := filepath.Join(d.dir, "repositories.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return err
 	}
-	return nil
-}
-
-func (d *Docker) add(a refstore.Association) error {
-	if canonical, ok := a.Ref.(reference.Canonical); ok {
-		return d.refs.AddDigest(canonical, a.ID, false)
-	}
-	return d.refs.AddTag(a.Ref, a.ID, false)
+	d.refs, err = dockerreference.NewReferenceStore(file)
+	return err
 }
 
 // Damage makes the record of an image unreadable.
@@ -157,20 +166,25 @@ func (d *Docker) Damage(id digest.Digest) error {
 
 // Delete calls Docker's ImageDelete.
 func (d *Docker) Delete(ctx context.Context, call Call) (Outcome, error) {
-	responses, err := d.service.ImageDelete(ctx, call.Ref, imagetypes.RemoveOptions{
+	responses, err := d.Service.ImageDelete(ctx, call.Ref, imagetypes.RemoveOptions{
 		Force:         call.Force,
 		PruneChildren: call.Prune,
 		Platforms:     call.Platforms,
 	})
-	out := Outcome{Failure: failureOf(err), Events: d.newEvents()}
-	if responses != nil {
-		out.Records = []Record{}
-	}
-	for _, r := range responses {
-		out.Records = append(out.Records, Record{Untagged: r.Untagged, Deleted: r.Deleted})
-	}
+	out := Outcome{Failure: failureOf(err), Events: d.newEvents(), Records: recordsOf(responses)}
 	out.After, err = d.State(ctx)
 	return out, err
+}
+
+func recordsOf(responses []imagetypes.DeleteResponse) []Record {
+	if responses == nil {
+		return nil
+	}
+	records := []Record{}
+	for _, r := range responses {
+		records = append(records, Record{Untagged: r.Untagged, Deleted: r.Deleted})
+	}
+	return records
 }
 
 // newEvents returns the events since it was last called.
@@ -186,7 +200,10 @@ func (d *Docker) newEvents() []Event {
 }
 
 func eventOf(m eventtypes.Message) Event {
-	return Event{Action: string(m.Action), ID: m.Actor.ID, Name: m.Actor.Attributes["name"]}
+	return Event{
+		Action: string(m.Action), ID: m.Actor.ID,
+		Name: m.Actor.Attributes["name"], Reclaimed: m.Actor.Attributes["reclaimed"],
+	}
 }
 
 // State reads Docker's stores.

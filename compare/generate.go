@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -28,7 +27,11 @@ func Generate(seed uint64) Scenario {
 	g.makeContainers()
 	s := Scenario{Scene: g.scene}
 	for range 1 + g.IntN(5) {
-		s.Calls = append(s.Calls, g.call())
+		if g.chance(25) {
+			s.Calls = append(s.Calls, g.prune())
+		} else {
+			s.Calls = append(s.Calls, g.call())
+		}
 	}
 	return s
 }
@@ -86,12 +89,11 @@ func (g *generator) image() Image {
 
 // config makes a configuration that no other image has.
 func (g *generator) config(img Image, platform ocispec.Platform) []byte {
-	created := time.Unix(1700000000+g.Int64N(1e6), 0).UTC()
-	config, err := json.Marshal(ocispec.Image{
-		Created:  &created,
+	config, err := json.Marshal(configuration{
+		Created:  g.created(),
 		Author:   fmt.Sprint(g.Uint64()),
 		Platform: platform,
-		Config:   ocispec.ImageConfig{Labels: map[string]string{"stage": g.hex(2)}},
+		Config:   g.labels(),
 		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: slices.Clone(img.DiffIDs)},
 	})
 	if err != nil {

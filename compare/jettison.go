@@ -3,9 +3,11 @@ package compare
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison"
@@ -20,6 +22,10 @@ import (
 type Jettison struct {
 	// Wrap, if set before Build, stands between the service and the store.
 	Wrap func(jettison.Backend) jettison.Backend
+	// Open, if set before Build, opens the database in place of one in memory.
+	Open func() (kv.DB, error)
+	// BatchSize is that of a prune; zero means the default.
+	BatchSize int
 	// Service and Store are what Build made.
 	Service *jettison.Service
 	Store   *kvstore.Store
@@ -34,6 +40,11 @@ func NewJettison() *Jettison { return &Jettison{} }
 // Build fills a new store with the scene.
 func (j *Jettison) Build(ctx context.Context, scene Scene) (err error) {
 	j.db, j.events = memkv.New(), nil
+	if j.Open != nil {
+		if j.db, err = j.Open(); err != nil {
+			return err
+		}
+	}
 	if j.Store, err = kvstore.New(ctx, j.db, nil); err != nil {
 		return err
 	}
@@ -60,12 +71,20 @@ func (j *Jettison) Close() error {
 }
 
 func (j *Jettison) record(_ context.Context, e jettison.Event) {
-	j.events = append(j.events, Event{Action: string(e.Action), ID: e.Image.String(), Name: e.Name})
+	event := Event{Action: string(e.Action), ID: e.Image.String(), Name: e.Name}
+	if e.Action == jettison.ActionPrune {
+		event.Reclaimed = strconv.FormatInt(e.SpaceReclaimed, 10)
+	}
+	j.events = append(j.events, event)
 }
 
 func fill(ctx context.Context, tx *kvstore.Tx, scene Scene) error {
 	for _, img := range scene.Images {
-		if _, err := tx.Images.Create(ctx, imagestore.Spec{Config: img.Config, Parent: img.Parent}); err != nil {
+		spec := imagestore.Spec{Config: img.Config, Parent: img.Parent}
+		for _, diffID := range img.DiffIDs {
+			spec.Layers = append(spec.Layers, ocispec.Descriptor{Digest: diffID, Size: LayerSize(diffID)})
+		}
+		if _, err := tx.Images.Create(ctx, spec); err != nil {
 			return err
 		}
 	}
@@ -124,12 +143,42 @@ func (j *Jettison) Delete(ctx context.Context, call Call) (Outcome, error) {
 	if err := checkClass(err); err != nil {
 		return Outcome{}, err
 	}
-	out := Outcome{Failure: failureOf(err), Events: j.events}
-	if responses != nil {
-		out.Records = []Record{}
+	out := Outcome{Failure: failureOf(err), Events: j.events, Records: ourRecords(responses)}
+	out.After, err = j.State(ctx)
+	return out, err
+}
+
+func ourRecords(responses []jettison.DeleteResponse) []Record {
+	if responses == nil {
+		return nil
 	}
+	records := []Record{}
 	for _, r := range responses {
-		out.Records = append(out.Records, Record{Untagged: r.Untagged, Deleted: r.Deleted})
+		records = append(records, Record(r))
+	}
+	return records
+}
+
+// Prune calls the service's ImagesPrune, after a PlanPrune that must say the
+// same (rule P9).
+func (j *Jettison) Prune(ctx context.Context, call Call) (Outcome, error) {
+	j.events = nil
+	opts := jettison.PruneOptions{Filters: call.Filters, BatchSize: j.BatchSize}
+	plan, planErr := j.Service.PlanPrune(ctx, opts)
+	report, err := j.Service.ImagesPrune(ctx, opts)
+	if err := checkClass(err); err != nil {
+		return Outcome{}, err
+	}
+	if failureOf(err) != failureOf(planErr) {
+		return Outcome{}, errors.Errorf("rule P9: the plan has the error %v, the prune %v", planErr, err)
+	}
+	out := Outcome{Failure: failureOf(err), Events: j.events}
+	if report != nil {
+		out.Records, out.Reclaimed = ourRecords(report.ImagesDeleted), report.SpaceReclaimed
+		if !slices.Equal(plan.Records(), report.ImagesDeleted) || plan.SpaceReclaimed() != report.SpaceReclaimed {
+			return Outcome{}, errors.Errorf("rule P9: the plan has %v and %d bytes, the prune %v and %d bytes",
+				plan.Records(), plan.SpaceReclaimed(), report.ImagesDeleted, report.SpaceReclaimed)
+		}
 	}
 	out.After, err = j.State(ctx)
 	return out, err

@@ -24,6 +24,24 @@ type countedLayer struct {
 
 func (l *countedLayer) ChainID() layer.ChainID { return l.chain }
 func (l *countedLayer) DiffID() layer.DiffID   { return l.diff }
+func (l *countedLayer) DiffSize() int64        { return LayerSize(digest.Digest(l.diff)) }
+
+// mappedLayers is a layer store for Docker's prune, which only asks for all
+// layers.
+type mappedLayers struct {
+	layer.Store // never called
+
+	layers layers
+}
+
+// Map returns all layers.
+func (m mappedLayers) Map() map[layer.ChainID]layer.Layer {
+	all := make(map[layer.ChainID]layer.Layer, len(m.layers))
+	for id, l := range m.layers {
+		all[id] = l
+	}
+	return all
+}
 
 // register adds the layers of an image, without a holder for the topmost.
 func (ls layers) register(img Image) {

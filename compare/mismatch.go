@@ -107,6 +107,8 @@ func (s Scene) String() string {
 		if img.Lost {
 			b.WriteString(" (record missing)")
 		}
+		seen := img.seen()
+		fmt.Fprintf(&b, " created %v labels %v", seen.Created, seen.Labels)
 		b.WriteString("\n")
 	}
 	for _, a := range s.References {
@@ -124,6 +126,9 @@ func (s Scene) String() string {
 
 // String is the call as its caller writes it.
 func (c Call) String() string {
+	if c.prunes() {
+		return fmt.Sprintf("ImagesPrune(%q)", c.Filters.KeyValues())
+	}
 	var wanted []string
 	for _, p := range c.Platforms {
 		wanted = append(wanted, platforms.FormatAll(p))
@@ -138,7 +143,7 @@ func (o Outcome) String() string {
 		fmt.Fprintf(&b, "  record %+v\n", r)
 	}
 	for _, e := range o.Events {
-		fmt.Fprintf(&b, "  event %s %.19s name %s\n", e.Action, e.ID, e.Name)
+		fmt.Fprintf(&b, "  event %s %.19s name %s %s\n", e.Action, e.ID, e.Name, e.Reclaimed)
 	}
 	if o.Failure != (Failure{}) {
 		fmt.Fprintf(&b, "  error (%s) %s\n", o.Failure.Class, o.Failure.Text)

@@ -3,6 +3,8 @@ package compare
 import (
 	"context"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -10,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/refstore"
 )
 
@@ -17,8 +20,11 @@ import (
 type Engine interface {
 	// Build starts afresh with the contents of the scene.
 	Build(ctx context.Context, scene Scene) error
-	// Delete makes the call and reports everything that can be seen of it.
+	// Delete makes a call of ImageDelete and reports everything that can be
+	// seen of it.
 	Delete(ctx context.Context, call Call) (Outcome, error)
+	// Prune does the same with a call of ImagesPrune.
+	Prune(ctx context.Context, call Call) (Outcome, error)
 	// State is what the stores hold now.
 	State(ctx context.Context) (State, error)
 	// Close frees what the engine holds.
@@ -54,6 +60,17 @@ type Image struct {
 	// Lost says that the record is missing: references and children still
 	// name the image. A lost image has no layers.
 	Lost bool
+	// Seen, if not nil, is what Docker is told for a prune, in place of what
+	// Config says. Only differences set it.
+	Seen *Seen
+}
+
+// Seen are the things in a configuration that a prune looks at.
+type Seen struct {
+	// Created is the time of creation, or nil.
+	Created *time.Time
+	// Labels are the labels.
+	Labels map[string]string
 }
 
 // ChainIDs are the chain IDs of the image's layers, base to top.
@@ -61,7 +78,17 @@ func (i Image) ChainIDs() []digest.Digest {
 	return identity.ChainIDs(slices.Clone(i.DiffIDs))
 }
 
-// A Call is one ImageDelete.
+// LayerSize is the number of bytes of the layer with this diff ID, on either
+// side.
+func LayerSize(diffID digest.Digest) int64 {
+	n, err := strconv.ParseInt(diffID.Encoded()[:4], 16, 64)
+	if err != nil {
+		return 1
+	}
+	return 1 + n
+}
+
+// A Call is one ImageDelete, or one ImagesPrune if it has Filters.
 type Call struct {
 	// Ref is the text as typed.
 	Ref string
@@ -69,7 +96,14 @@ type Call struct {
 	Force     bool
 	Prune     bool
 	Platforms []ocispec.Platform
+	// Filters are those of an ImagesPrune, perhaps empty; nil otherwise.
+	Filters filter.Args
+	// Repeat has Docker prune until nothing more goes. Only differences set it.
+	Repeat bool
 }
+
+// prunes reports whether the call is an ImagesPrune.
+func (c Call) prunes() bool { return c.Filters != nil }
 
 // An Outcome is all that can be seen of a call.
 type Outcome struct {
@@ -79,6 +113,11 @@ type Outcome struct {
 	Failure Failure
 	// Events are the events in order.
 	Events []Event
+	// Reclaimed is the number of bytes that a prune says have gone.
+	Reclaimed int64
+	// Turns are the images that had no children before a prune and went, in
+	// the order in which they went.
+	Turns []digest.Digest
 	// After is what the stores hold after the call.
 	After State
 }
@@ -90,9 +129,13 @@ type Record struct{ Untagged, Deleted string }
 // A Failure is an error as its receiver sees it: its class and its text.
 type Failure struct{ Class, Text string }
 
-// An Event is an event without its time: the action, the ID of the image, and the
-// name that it gives.
-type Event struct{ Action, ID, Name string }
+// An Event is an event without its time.
+type Event struct {
+	// Action is what happened, ID the image, Name what the event calls it.
+	Action, ID, Name string
+	// Reclaimed is the number of bytes, for a prune.
+	Reclaimed string
+}
 
 // State is what stores hold.
 type State struct {

@@ -3,6 +3,7 @@ package compare_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -44,11 +45,18 @@ func (s *stage) lost(name string) *stage {
 
 func (s *stage) add(name string, img compare.Image) {
 	s.t.Helper()
-	config, err := json.Marshal(ocispec.Image{
-		Author:   name,
-		Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"},
-		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: img.DiffIDs},
-	})
+	s.addWith(name, img, map[string]any{"config": struct{}{}})
+}
+
+// addWith adds an image with further parts of the configuration.
+func (s *stage) addWith(name string, img compare.Image, parts map[string]any) {
+	s.t.Helper()
+	whole := map[string]any{
+		"author": name, "os": "linux", "architecture": "amd64",
+		"rootfs": ocispec.RootFS{Type: "layers", DiffIDs: img.DiffIDs},
+	}
+	maps.Copy(whole, parts)
+	config, err := json.Marshal(whole)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -95,6 +103,10 @@ func (s *stage) tell(out compare.Outcome) []string {
 		}
 	}
 	for _, e := range out.Events {
+		if e.Action == "prune" {
+			lines = append(lines, "event prune reclaimed "+e.Reclaimed)
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("event %s %s name %s", e.Action, e.ID, e.Name))
 	}
 	if out.Failure != (compare.Failure{}) {
