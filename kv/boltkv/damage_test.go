@@ -122,7 +122,10 @@ func wantDamaged(t testing.TB, err error, path string) {
 	if damaged.Path != path || damaged.Err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("the error has path %q and cause %v and reads %q; want %q in it", damaged.Path, damaged.Err, err, path)
 	}
-	if !errors.Is(err, class.Internal) || class.Of(err) != class.Internal {
+	if text := err.Error(); strings.Contains(text, "runtime error") || !strings.Contains(text, "restore it from a copy") {
+		t.Errorf("error %v; want words for the user, and advice", err)
+	}
+	if !errors.Is(err, class.Internal) || !errors.Is(class.Of(err), class.Internal) {
 		t.Errorf("error %v has class %v; want Internal", err, class.Of(err))
 	}
 }

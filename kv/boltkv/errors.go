@@ -2,6 +2,7 @@ package boltkv
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/pkg/errors"
@@ -42,7 +43,7 @@ type DamagedError struct {
 
 // Error implements error.
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("%s is damaged or not a store: %v; restore it from a copy or move it away", e.Path, e.Err)
+	return fmt.Sprintf("%s is damaged or not a store: %v; restore it from a copy, or move the whole store away and begin a new one", e.Path, e.Err)
 }
 
 // Unwrap returns Err.
@@ -81,18 +82,32 @@ func (db *DB) caught(err *error) {
 	if p == nil {
 		return
 	}
+	var nonsense runtime.Error
 	cause, ok := p.(error)
-	if !ok {
+	switch {
+	case !ok:
 		cause = errors.Errorf("%v", p)
+	case errors.As(cause, &nonsense):
+		cause = &nonsenseError{nonsense}
 	}
 	*err = db.damaged(cause)
 }
+
+// A nonsenseError says in the user's words that bbolt stumbled over what a page
+// holds, or over a page that is not there.
+type nonsenseError struct{ stumble runtime.Error }
+
+// Error implements error.
+func (*nonsenseError) Error() string { return "its pages make no sense, or some are missing" }
+
+// Unwrap returns what the runtime said.
+func (e *nonsenseError) Unwrap() error { return e.stumble }
 
 // touch reads a byte of each page that b lies in, so that a slice which reaches
 // out of the file faults under a guard and not in the hands of the caller.
 //
 //go:noinline
-func touch(b []byte) (sum byte) {
+func touch(b []byte) (sum byte) { //nolint:unparam // without a result the reads could be left out
 	const smallestPage = 4096
 	for i := 0; i < len(b); i += smallestPage {
 		sum |= b[i]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -37,8 +36,11 @@ const (
 )
 
 // Open opens the file at path, and creates it, readable by its owner alone
-// (mode 0600), unless it is there or opts say read-only. A nil opts is the
-// default. Its time does not depend on the number of entries.
+// (mode 0600), unless it is there or opts say read-only. It creates the whole
+// file or none: a crash or a full disk leaves at most a file that
+// [IsUnfinished], and of several who create it at once all get the same one. An
+// empty file counts as one to be created. A nil opts is the default. Its time
+// does not depend on the number of entries.
 //
 // When someone else has the file open for longer than the lock timeout, the
 // error is a [*LockedError]; when the context ends first, it is the context's.
@@ -51,21 +53,20 @@ func Open(ctx context.Context, path string, opts *Options) (*DB, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	info, statErr := os.Stat(path)
-	if statErr == nil && !info.Mode().IsRegular() {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
 		return nil, class.Errorf(class.InvalidArgument, "open %s: not a regular file", path)
 	}
 	db := &DB{path: path, readOnly: opts.ReadOnly, gate: txn.NewGate(path)}
 	if err := db.waitOpen(ctx, opts); err != nil {
 		return nil, err
 	}
-	err := db.check()
-	if err == nil && errors.Is(statErr, fs.ErrNotExist) && !opts.NoSync {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
+	if err := db.check(); err != nil {
 		_ = db.Close() // the first error tells more
 		return nil, err
+	}
+	if !opts.ReadOnly {
+		db.removeUnfinished()
 	}
 	return db, nil
 }
@@ -83,7 +84,7 @@ func (db *DB) waitOpen(ctx context.Context, opts *Options) error {
 			return class.Errorf(class.Unavailable, "open %s: %w", db.path, err)
 		}
 		err := db.tryOpen(opts)
-		if !errors.Is(err, bolterrors.ErrTimeout) {
+		if !errors.Is(err, bolterrors.ErrTimeout) && !errors.Is(err, errAgain) {
 			return db.openError(err)
 		}
 		if time.Now().After(giveUp) {
@@ -97,6 +98,23 @@ func (db *DB) waitOpen(ctx context.Context, opts *Options) error {
 }
 
 func (db *DB) tryOpen(opts *Options) error {
+	if !opts.ReadOnly {
+		if err := db.prepare(opts); err != nil {
+			return err
+		}
+	}
+	if err := db.openBolt(opts); err != nil {
+		return err
+	}
+	err := db.current()
+	if err != nil {
+		_ = db.bolt.Close() // nothing was written
+	}
+	return err
+}
+
+// openBolt opens and locks a file that is there.
+func (db *DB) openBolt(opts *Options) error {
 	err := db.guard(func() (err error) {
 		db.bolt, err = bolt.Open(db.path, 0o600, &bolt.Options{
 			ReadOnly:     opts.ReadOnly,
@@ -106,8 +124,11 @@ func (db *DB) tryOpen(opts *Options) error {
 			FreelistType: bolt.FreelistMapType, // the array slows down as files age
 			NoStatistics: true,
 			OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
-				file, err := os.OpenFile(name, flag, mode) //nolint:gosec // the caller's path
+				file, err := os.OpenFile(name, flag&^os.O_CREATE, mode) //nolint:gosec // the caller's path
 				db.file = file
+				if errors.Is(err, fs.ErrNotExist) && !opts.ReadOnly {
+					err = errAgain // someone has removed it since
+				}
 				return file, err
 			},
 		})
@@ -127,7 +148,7 @@ func (db *DB) openError(err error) error {
 		errno     syscall.Errno
 	)
 	switch {
-	case err == nil, isDamage(err):
+	case err == nil, class.Of(err) != nil:
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return class.Wrap(class.NotFound, err)

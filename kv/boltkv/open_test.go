@@ -93,7 +93,7 @@ func wantLocked(t *testing.T, err error, path string) {
 	if locked.Path != path || !strings.Contains(err.Error(), path) {
 		t.Errorf("the error names %q and reads %q; want %q in both", locked.Path, err, path)
 	}
-	if !errors.Is(err, class.Unavailable) || class.Of(err) != class.Unavailable {
+	if !errors.Is(err, class.Unavailable) || !errors.Is(class.Of(err), class.Unavailable) {
 		t.Errorf("error %v has class %v; want Unavailable", err, class.Of(err))
 	}
 }

@@ -1,0 +1,142 @@
+package boltkv_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv/boltkv"
+)
+
+func names(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// What a crash leaves of a creation is no file yet, and does not stay.
+func TestOpenAfterACrashDuringCreation(t *testing.T) {
+	half := wholeFile(t)[:pageSize+100]
+	for name, before := range map[string][]string{
+		"first":  {"db.new-1234567"},
+		"second": {"db.new-1234567", "db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "db")
+			if slices.Contains(before, "db") {
+				closeDB(t, open(t, path, nil))
+			}
+			for _, other := range []string{"db.new-1234567", "db.new-", "db.new-backup", "other.new-1"} {
+				if err := os.WriteFile(filepath.Join(dir, other), half, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(t, open(t, path, nil), "a", "1")
+			want := []string{"db", "db.new-", "db.new-backup", "other.new-1"}
+			if diff := cmp.Diff(names(t, dir), want); diff != "" {
+				t.Errorf("files (-got +want):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Several that open a file which is not there, or is empty, all get the same.
+func TestSeveralCreateAtOnce(t *testing.T) {
+	for name, prepare := range map[string]func(path string) error{
+		"missing": func(string) error { return nil },
+		"empty":   func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 10 {
+				path := filepath.Join(t.TempDir(), "db")
+				if err := prepare(path); err != nil {
+					t.Fatal(err)
+				}
+				putByEight(t, path)
+				db := open(t, path, nil)
+				for i := range 8 {
+					if _, err := get(t, db, fmt.Sprint(i)); err != nil {
+						t.Fatalf("what opener %d has put: %v", i, err)
+					}
+				}
+				if diff := cmp.Diff(names(t, filepath.Dir(path)), []string{"db"}); diff != "" {
+					t.Errorf("files (-got +want):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// putByEight lets eight goroutines open the file and put a key each.
+func putByEight(t *testing.T, path string) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			db, err := boltkv.Open(t.Context(), path, &boltkv.Options{LockTimeout: time.Minute})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			put(t, db, fmt.Sprint(i), "1")
+			closeDB(t, db)
+		})
+	}
+	wg.Wait()
+}
+
+// Whoever has a file open and removes it takes it from those who wait for it:
+// they get another, never one without a name.
+func TestOpenOfAFileThatIsRemovedMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				db, err := boltkv.Open(t.Context(), path, &boltkv.Options{LockTimeout: time.Minute})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+					t.Error("a file was opened that has no name:", err)
+				}
+				closeDB(t, db)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOpenOfALink(t *testing.T) {
+	dir := t.TempDir()
+	path, target := filepath.Join(dir, "link"), filepath.Join(dir, "db")
+	if err := os.Symlink("db", path); err != nil {
+		t.Skip(err)
+	}
+	if _, err := boltkv.Open(t.Context(), path, nil); !errors.Is(err, class.NotFound) {
+		t.Errorf("a link that leads nowhere: error %v; want one of class NotFound", err)
+	}
+	if err := os.WriteFile(target, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, open(t, path, nil), "a", "1")
+	if _, err := os.Readlink(path); err != nil {
+		t.Errorf("the link is gone: %v", err)
+	}
+}
