@@ -36,6 +36,8 @@ type blobs struct {
 	// before, if not nil, is called before each step, which does not happen
 	// when it fails. Tests set it.
 	before func(op, string) error
+	// made are the directories that makeDir has made, in that order.
+	made []string
 }
 
 // algorithms are those whose digests a store takes.
@@ -51,9 +53,6 @@ func (b *blobs) path(content digest.Digest) (string, error) {
 	}
 	return filepath.Join(b.dir, "blobs", content.Algorithm().String(), content.Encoded()), nil
 }
-
-// tempPrefix begins the name of each temporary file.
-const tempPrefix = "blob-"
 
 func (b *blobs) ingestDir() string { return filepath.Join(b.dir, "ingest") }
 
@@ -98,24 +97,40 @@ func (b *blobs) makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return unavailable(err)
 	}
+	b.made = append(b.made, dir)
 	return b.syncDir(filepath.Dir(dir))
 }
 
-// size is the number of bytes of the content's file; ok is false when there is
-// no such file.
-func (b *blobs) size(content digest.Digest) (n int64, ok bool, err error) {
-	path, err := b.path(content)
-	if err != nil {
-		return 0, false, err
+// removeMade removes the directories that makeDir has made, unless someone has
+// put something there.
+func (b *blobs) removeMade() {
+	for _, dir := range slices.Backward(b.made) {
+		_ = b.remove(dir) // an empty directory can stay
 	}
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return 0, false, nil
-	case err != nil:
-		return 0, false, unavailable(err)
+}
+
+// any returns the path of some content, or "" when there is none.
+func (b *blobs) any() (string, error) {
+	root := filepath.Join(b.dir, "blobs")
+	dirs, err := os.ReadDir(root)
+	for _, dir := range dirs {
+		if !dir.IsDir() {
+			continue
+		}
+		entries, err := os.ReadDir(filepath.Join(root, dir.Name()))
+		if err != nil {
+			return "", unavailable(err)
+		}
+		for _, entry := range entries {
+			if !entry.IsDir() {
+				return filepath.Join(root, dir.Name(), entry.Name()), nil
+			}
+		}
 	}
-	return info.Size(), info.Mode().IsRegular(), nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // makeDirs will say
+		err = nil
+	}
+	return "", unavailable(err)
 }
 
 // place renames a temporary file to where its content belongs.
@@ -179,7 +194,7 @@ func (b *blobs) create() (*tempFile, error) {
 	if err := b.step(opCreate, b.ingestDir()); err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(b.ingestDir(), tempPrefix+"*")
+	f, err := os.CreateTemp(b.ingestDir(), "blob-*")
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/pkg/errors"
 
+	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/kvstore"
 )
@@ -25,8 +28,16 @@ type Ingest struct {
 
 	mu    sync.Mutex
 	ended bool
+	holdings
+	// sizes has the content that was written or found undamaged.
+	sizes map[digest.Digest]int64
+}
+
+// holdings is what an ingest has to give back in the end.
+type holdings struct {
 	pins  []digest.Digest
 	temps map[digest.Digest]*tempFile
+	free  []*tempFile // those of Temp
 }
 
 var errEnded = class.Errorf(class.InvalidArgument, "this ingest has ended")
@@ -39,38 +50,99 @@ func (s *Store) Ingest(ctx context.Context) (*Ingest, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, class.Wrap(class.Unavailable, err)
 	}
-	return &Ingest{store: s, temps: make(map[digest.Digest]*tempFile)}, nil
+	return &Ingest{
+		store:    s,
+		holdings: holdings{temps: make(map[digest.Digest]*tempFile)},
+		sizes:    make(map[digest.Digest]int64),
+	}, nil
 }
 
-// Has reports whether the content, of this digest and this size, is in the
-// store already, so that it need not be written. Then it stays until the
-// Ingest ends. The error is of class InvalidArgument when the digest or the
-// size is malformed.
-func (in *Ingest) Has(ctx context.Context, want ocispec.Descriptor) (bool, error) {
-	if err := check(want); err != nil {
-		return false, err
+// Temp returns a new, empty file for whatever bringing content in takes, such
+// as an archive that must be unpacked first. It lies in the store's ingest
+// directory, is open for reading and writing, and goes when the Ingest ends, or
+// at the next [Open] after a crash; it need not be closed. The error is of
+// class Unavailable when the disk refuses.
+func (in *Ingest) Temp() (*os.File, error) {
+	temp, err := in.store.files.create()
+	if err != nil {
+		return nil, err
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.has(ctx, want)
+	if in.ended {
+		in.store.discard(temp)
+		return nil, errEnded
+	}
+	in.free = append(in.free, temp)
+	return temp.file, nil
 }
 
-// has is Has for who has the lock.
-func (in *Ingest) has(ctx context.Context, want ocispec.Descriptor) (bool, error) {
+// Has reports whether the content, of this digest and this size, is in the
+// store already and undamaged, so that it need not be written. Then it stays
+// until the Ingest ends. The file is read to its end, once in an Ingest. The
+// error is of class InvalidArgument when the digest or the size is malformed.
+func (in *Ingest) Has(ctx context.Context, want ocispec.Descriptor) (bool, error) {
+	damage, err := in.find(ctx, want)
+	return err == nil && damage == nil, err
+}
+
+// Need is Has for content that an image or layer in the store holds: where Has
+// reports false, the error is a [*Damage].
+func (in *Ingest) Need(ctx context.Context, want ocispec.Descriptor) error {
+	damage, err := in.find(ctx, want)
+	if err == nil && damage != nil {
+		err = damage
+	}
+	return err
+}
+
+// find pins content and returns why the store does not have it, or nil.
+func (in *Ingest) find(ctx context.Context, want ocispec.Descriptor) (*Damage, error) {
+	if err := check(want); err != nil {
+		return nil, err
+	}
+	size, known, err := in.pin(want.Digest)
+	if err != nil || known && size == want.Size {
+		return nil, err
+	}
+	damage, err := in.store.find(ctx, want)
+	if err != nil || damage != nil {
+		return damage, err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.sizes[want.Digest] = want.Size
+	return nil, nil
+}
+
+// pin keeps content until the ingest ends. It returns the size of content that
+// is known to be undamaged.
+func (in *Ingest) pin(content digest.Digest) (size int64, known bool, err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	if in.ended {
-		return false, errEnded
+		return 0, false, errEnded
 	}
-	if in.temps[want.Digest] != nil {
-		return true, nil
+	if size, known = in.sizes[content]; !known {
+		in.store.garbage.pin(content)
+		in.pins = append(in.pins, content)
 	}
-	// The pin comes first: a file seen without one may be gone at once.
-	in.store.garbage.pin(want.Digest)
-	in.pins = append(in.pins, want.Digest)
-	size, ok, err := in.store.files.size(want.Digest)
-	if err != nil || !ok || size != want.Size {
-		return false, err
+	return size, known, nil
+}
+
+// find returns why the store does not have content, which is pinned: a file
+// seen without a pin may be gone at once. A file that the records do not tell
+// of does not count, nor does one that cannot be read.
+func (s *Store) find(ctx context.Context, want ocispec.Descriptor) (*Damage, error) {
+	known, err := s.knows(ctx, want.Digest)
+	if err != nil {
+		return nil, err
 	}
-	return in.store.knows(ctx, want.Digest)
+	if !known {
+		return &Damage{Digest: want.Digest, Path: s.dir, Err: errors.New("there is no record of it")}, nil
+	}
+	damage := s.verify(ctx, imagestore.Content{Digest: want.Digest, Size: want.Size})
+	return damage, class.Wrap(class.Unavailable, ctx.Err())
 }
 
 // Write reads content from r to its end, verifies it and makes it durable, and
@@ -78,10 +150,10 @@ func (in *Ingest) has(ctx context.Context, want ocispec.Descriptor) (bool, error
 // empty want.Digest means that the digest is unknown; it is SHA-256 then, and
 // a want.Size of zero means that the size is unknown too.
 //
-// Nothing is read from r when the store has the content already; a file that is
-// missing or short is replaced. Writing the
-// same content twice is no error. Where want.Size is known, at most one byte more
-// than that is read.
+// Nothing is read from r when the store has the content already, which is
+// verified as by [Ingest.Has]; a file that is missing, short or altered is
+// replaced. Writing the same content twice is no error. Where want.Size is
+// known, at most one byte more than that is read.
 //
 // The error is a [*DigestError] or a [*SizeError] when the content is not what
 // want says, of class Unavailable when the disk refuses, and the reader's
@@ -111,17 +183,20 @@ func (in *Ingest) Write(ctx context.Context, r io.Reader, want ocispec.Descripto
 
 // keep takes over a temporary file, unless its content is there by now.
 func (in *Ingest) keep(ctx context.Context, temp *tempFile, got ocispec.Descriptor) error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	has, err := in.has(ctx, got)
+	has, err := in.Has(ctx, got)
 	if err != nil {
 		return err
 	}
-	if has {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	switch {
+	case in.ended:
+		return errEnded
+	case has || in.temps[got.Digest] != nil:
 		in.store.discard(temp)
 		return nil
 	}
-	in.temps[got.Digest] = temp
+	in.temps[got.Digest], in.sizes[got.Digest] = temp, got.Size
 	return nil
 }
 
@@ -134,20 +209,20 @@ func (in *Ingest) keep(ctx context.Context, temp *tempFile, got ocispec.Descript
 // Commit ends the Ingest either way. The context no longer matters once fn has
 // returned.
 func (in *Ingest) Commit(ctx context.Context, fn func(*kvstore.Tx) error) error {
-	temps, pins, err := in.end()
+	had, err := in.end()
 	if err != nil {
 		return err
 	}
-	defer in.store.release(ctx, temps, pins)
-	if err := in.store.mark(ctx, temps); err != nil {
+	defer in.store.release(ctx, had)
+	if err := in.store.mark(ctx, had.temps); err != nil {
 		return err
 	}
-	if err := in.store.place(temps); err != nil {
+	if err := in.store.place(had.temps); err != nil {
 		return err
 	}
 	// All that is pinned: another ingest may have put some of it in place a
 	// moment ago.
-	if err := in.store.files.sync(pins); err != nil {
+	if err := in.store.files.sync(had.pins); err != nil {
 		return err
 	}
 	return in.store.edit(ctx, fn)
@@ -156,23 +231,23 @@ func (in *Ingest) Commit(ctx context.Context, fn func(*kvstore.Tx) error) error 
 // Close ends the Ingest. Unless it was committed, what it wrote is removed.
 // Closing twice, or after Commit, is no error.
 func (in *Ingest) Close() error {
-	temps, pins, err := in.end()
+	had, err := in.end()
 	if err != nil {
 		return nil //nolint:nilerr // it has ended already
 	}
-	in.store.release(context.Background(), temps, pins)
+	in.store.release(context.Background(), had)
 	return nil
 }
 
 // end takes from the ingest what it has. It can be done once.
-func (in *Ingest) end() (map[digest.Digest]*tempFile, []digest.Digest, error) {
+func (in *Ingest) end() (holdings, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.ended {
-		return nil, nil, errEnded
+		return holdings{}, errEnded
 	}
 	in.ended = true
-	return in.temps, in.pins, nil
+	return in.holdings, nil
 }
 
 // mark notes durably that the files to come are garbage until something holds
@@ -200,12 +275,12 @@ func (s *Store) place(temps map[digest.Digest]*tempFile) error {
 
 // release removes the temporary files that are left, ends the pins and removes
 // what is garbage now.
-func (s *Store) release(ctx context.Context, temps map[digest.Digest]*tempFile, pins []digest.Digest) {
-	for _, temp := range temps {
+func (s *Store) release(ctx context.Context, had holdings) {
+	for _, temp := range slices.AppendSeq(had.free, maps.Values(had.temps)) {
 		s.discard(temp)
 	}
-	s.garbage.unpin(pins)
-	if len(pins) > 0 {
+	s.garbage.unpin(had.pins)
+	if len(had.pins) > 0 {
 		s.sweep(ctx)
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kv/boltkv"
 	"github.com/jettison-oci/jettison/kvstore"
 )
@@ -37,13 +37,15 @@ func (e *NotStoreError) InvalidParameter() {}
 func (e *NotStoreError) Is(target error) bool { return target == class.InvalidArgument }
 
 // Open opens the store in dir, and makes one there if dir is missing or empty.
-// It removes what a crash has left. The time it takes does not depend on the
-// number of images. Nil options mean the defaults.
+// It removes what a crash has left, and empties ingest/. When it fails, it
+// leaves no new store behind. The time it takes does not depend on the number
+// of images. Nil options mean the defaults.
 //
 // The error is a [*NotStoreError] when dir is something else; a
 // [*boltkv.LockedError] when another process has the store open; a
 // [*kvstore.FormatError] when a newer version wrote it; a
-// [*boltkv.DamagedError] when its records are damaged; of class NotFound when
+// [*boltkv.DamagedError] when its records are damaged, or gone while there is
+// content; of class NotFound when
 // there is no store to be read; and of class Unavailable when rights or space
 // are missing. It names the directory.
 func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
@@ -79,76 +81,145 @@ func newStore(dir string, opts *Options) (*Store, error) {
 	}, nil
 }
 
-// open does the work of Open on a store that has its fields.
+// open does the work of Open on a store that has its fields. When it fails, it
+// removes what it has made.
 func (s *Store) open(ctx context.Context, opts *Options) error {
-	if err := s.prepare(); err != nil {
-		return err
+	fresh, err := s.prepare()
+	if err == nil {
+		err = s.openDB(ctx, opts)
 	}
-	db, err := boltkv.Open(ctx, filepath.Join(s.dir, metaFile), &boltkv.Options{
+	if err == nil {
+		if err = s.openRecords(ctx, opts); err != nil {
+			s.closeFailed(ctx, fresh)
+		}
+	}
+	if err != nil {
+		s.files.removeMade()
+	}
+	return err
+}
+
+// openDB opens the file of the records. Its errors name the file.
+func (s *Store) openDB(ctx context.Context, opts *Options) error {
+	db, err := boltkv.Open(ctx, s.metaPath(), &boltkv.Options{
 		ReadOnly:    opts.ReadOnly,
 		LockTimeout: opts.LockTimeout,
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		s.db = db // and no DB that is nil in an interface that is not
 	}
-	s.db = db
-	s.records, err = kvstore.New(ctx, db, &kvstore.Options{
-		ReadOnly:    opts.ReadOnly,
-		MarkGarbage: true,
-		Now:         opts.Now,
-		NewID:       opts.NewID,
-	})
+	return err
+}
+
+// openRecords makes sure that the open file has the records of this store, and
+// completes and cleans the store.
+func (s *Store) openRecords(ctx context.Context, opts *Options) error {
+	blank, err := s.isBlank(ctx)
+	if err == nil && blank {
+		err = s.checkLost()
+	}
+	if err == nil {
+		s.records, err = kvstore.New(ctx, s.db, &kvstore.Options{
+			ReadOnly:    opts.ReadOnly,
+			Now:         opts.Now,
+			NewID:       opts.NewID,
+			MarkGarbage: true,
+		})
+	}
 	if err == nil && !s.readOnly {
 		err = s.recover(ctx)
 	}
 	if err != nil {
-		_ = db.Close() // the first error says more
 		return class.Errorf(class.Unavailable, "store %s: %w", s.dir, err)
 	}
 	return nil
 }
 
-// prepare makes sure that the directory is a store or may become one.
-func (s *Store) prepare() error {
+// closeFailed closes the file of the records, and removes one that is fresh and
+// still blank. Nobody else can have it open: whoever waits for it notices.
+func (s *Store) closeFailed(ctx context.Context, fresh bool) {
+	if fresh {
+		if blank, err := s.isBlank(context.WithoutCancel(ctx)); err == nil && blank {
+			_ = s.files.remove(s.metaPath()) // a blank one can stay
+		}
+	}
+	_ = s.db.Close() // the first error says more
+}
+
+// isBlank reports whether there is no record at all, not even that this is a
+// store.
+func (s *Store) isBlank(ctx context.Context) (bool, error) {
+	blank := true
+	err := s.db.View(ctx, func(r kv.Reader) error {
+		for _, err := range r.Scan(ctx, nil) {
+			blank = false
+			return err
+		}
+		return nil
+	})
+	return blank, err
+}
+
+// prepare makes sure that the directory is a store or may become one. Fresh
+// says that it has no file for records yet.
+func (s *Store) prepare() (fresh bool, err error) {
 	info, err := os.Stat(s.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !s.readOnly:
-		return s.files.makeDir(s.dir)
+		return true, s.files.makeDir(s.dir)
 	case errors.Is(err, fs.ErrNotExist):
-		return class.Errorf(class.NotFound, "no store %s", s.dir)
+		return false, class.Errorf(class.NotFound, "no store %s", s.dir)
 	case err != nil:
-		return unavailable(err)
+		return false, unavailable(err)
 	case !info.IsDir():
-		return &NotStoreError{Dir: s.dir, Reason: "it is a file"}
+		return false, &NotStoreError{Dir: s.dir, Reason: "it is a file"}
 	}
-	return s.checkEntries()
+	info, err = os.Stat(s.metaPath())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, s.checkEntries()
+	case err != nil:
+		return false, unavailable(err)
+	case info.Size() == 0:
+		return false, s.checkLost()
+	}
+	return false, nil
 }
 
-// checkEntries makes sure that a directory has the records of a store, or is
-// empty. What a file system keeps in its root for itself does not count.
+// checkEntries makes sure that a directory without records is empty. What a
+// file system keeps in its root for itself, and what a crash has left of a file
+// for records, does not count.
 func (s *Store) checkEntries() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return unavailable(err)
 	}
-	foreign := ""
 	for _, entry := range entries {
-		switch entry.Name() {
-		case metaFile:
+		name := entry.Name()
+		switch {
+		case name == metaFile: // someone has made it since
 			return nil
-		case "lost+found":
-		default:
-			foreign = entry.Name()
+		case name != "lost+found" && !boltkv.IsUnfinished(name, metaFile):
+			return &NotStoreError{Dir: s.dir, Reason: "it has no " + metaFile + ", but " + name}
 		}
 	}
-	switch {
-	case foreign != "":
-		return &NotStoreError{Dir: s.dir, Reason: "it has no " + metaFile + ", but " + foreign}
-	case s.readOnly:
+	if s.readOnly {
 		return class.Errorf(class.NotFound, "no store %s: the directory is empty", s.dir)
 	}
 	return nil
 }
+
+// checkLost makes sure that where there are no records there is no content
+// either: else the records are lost, and this is no new store (rule E3).
+func (s *Store) checkLost() error {
+	blob, err := s.files.any()
+	if err == nil && blob != "" {
+		err = &boltkv.DamagedError{Path: s.metaPath(), Err: errors.Errorf("it has no records, but there is content such as %s", blob)}
+	}
+	return err
+}
+
+func (s *Store) metaPath() string { return filepath.Join(s.dir, metaFile) }
 
 // recover completes a new store and removes what a crash has left in an old
 // one. Nobody else has it open now.
@@ -169,8 +240,8 @@ func (s *Store) recover(ctx context.Context) error {
 	return nil
 }
 
-// removeTemps removes the temporary files of ingests that a crash has ended,
-// and nothing that has another name.
+// removeTemps removes every file from the directory of temporary files: a
+// crash has ended the ingests that made them.
 func (s *Store) removeTemps() error {
 	dir := s.files.ingestDir()
 	entries, err := os.ReadDir(dir)
@@ -178,7 +249,7 @@ func (s *Store) removeTemps() error {
 		return unavailable(err)
 	}
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), tempPrefix) {
+		if !entry.Type().IsRegular() {
 			continue
 		}
 		if err := s.files.remove(filepath.Join(dir, entry.Name())); err != nil {

@@ -1,8 +1,11 @@
 package diskstore_test
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +31,11 @@ func TestOpenMakesAStore(t *testing.T) {
 		"empty":      func(dir string) { must(t, os.MkdirAll(dir, 0o700)) },
 		"lost+found": func(dir string) { must(t, os.MkdirAll(filepath.Join(dir, "lost+found"), 0o700)) },
 		"begun":      func(dir string) { write(t, filepath.Join(dir, "meta.db"), "") },
+		"unfinished": func(dir string) { write(t, filepath.Join(dir, "meta.db.new-123"), "half") },
+		"without content": func(dir string) {
+			write(t, filepath.Join(dir, "meta.db"), "")
+			must(t, os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o700))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "some", "store")
@@ -106,6 +114,70 @@ func TestOpenNamesDamage(t *testing.T) { // E3
 	}
 }
 
+// Records that are gone are no new store, however they went, and nothing is
+// changed.
+func TestOpenNamesLostRecords(t *testing.T) { // E3
+	blank := filepath.Join(t.TempDir(), "blank")
+	db, err := boltkv.Open(t.Context(), blank, nil)
+	must(t, err)
+	must(t, db.Close())
+	noRecords, err := os.ReadFile(blank)
+	must(t, err)
+	for name, content := range map[string]string{"empty": "", "blank": string(noRecords)} {
+		for _, readOnly := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, read-only %t", name, readOnly), func(t *testing.T) {
+				dir := t.TempDir()
+				s := open(t, dir)
+				_, err := load(t.Context(), s, "app", "layer")
+				must(t, err)
+				must(t, s.Close())
+				meta := filepath.Join(dir, "meta.db")
+				write(t, meta, content)
+				before := onDisk(t, dir)
+				for range 2 {
+					_, err = diskstore.Open(t.Context(), dir, &diskstore.Options{ReadOnly: readOnly})
+					wants(t, err, jettison.ErrInternal, meta+" is damaged")
+					wants(t, err, jettison.ErrInternal, "restore it from a copy")
+				}
+				if diff := cmp.Diff(onDisk(t, dir), before); diff != "" {
+					t.Errorf("files (-got +want):\n%s", diff)
+				}
+				if info, err := os.Stat(meta); err != nil || info.Size() != int64(len(content)) {
+					t.Errorf("got %v (error %v), want a file as it was", info, err)
+				}
+			})
+		}
+	}
+}
+
+// A store that cannot be made leaves nothing, so that the next Open begins anew.
+func TestFailedOpenLeavesNothing(t *testing.T) {
+	for _, missing := range []string{"mkdir", "syncdir"} {
+		parent := t.TempDir()
+		dir := filepath.Join(parent, "some", "store")
+		for n := range 5 {
+			count := 0
+			_, err := diskstore.OpenStepping(t.Context(), dir, nil, func(step, path string) error {
+				if step == missing {
+					count++
+				}
+				if step == missing && count > n {
+					return &fs.PathError{Op: step, Path: path, Err: syscall.ENOSPC}
+				}
+				return nil
+			})
+			wants(t, err, jettison.ErrUnavailable, "no space left")
+			if _, err := os.Stat(filepath.Join(dir, "blobs")); err == nil {
+				t.Errorf("%s %d: directories are left", missing, n)
+			}
+			if _, err := os.Stat(filepath.Join(parent, "some")); err == nil && n < 2 {
+				t.Errorf("%s %d: parents are left", missing, n)
+			}
+		}
+		must(t, open(t, dir).Close())
+	}
+}
+
 func TestOpenTwiceIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
@@ -146,12 +218,15 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-func TestOpenRemovesItsOwnTemporaryFiles(t *testing.T) {
+// A process that was killed leaves temporary files of every sort.
+func TestOpenEmptiesIngest(t *testing.T) {
 	dir := t.TempDir()
 	must(t, open(t, dir).Close())
-	write(t, filepath.Join(dir, "ingest", "blob-1"), "of a crash")
-	write(t, filepath.Join(dir, "ingest", "notes"), "of someone")
-	if diff := cmp.Diff(onDisk(t, open(t, dir).Dir()), map[string]int64{"ingest/notes": 10}); diff != "" {
+	ingest := filepath.Join(dir, "ingest")
+	write(t, filepath.Join(ingest, "blob-1"), "of a crash")
+	write(t, filepath.Join(ingest, "archive-1"), "of an older version")
+	write(t, filepath.Join(ingest, "directory", "notes"), "of someone")
+	if diff := cmp.Diff(onDisk(t, open(t, dir).Dir()), map[string]int64{"ingest/directory/notes": 10}); diff != "" {
 		t.Errorf("files (-got +want):\n%s", diff)
 	}
 }

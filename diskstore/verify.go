@@ -28,7 +28,7 @@ type Damage struct {
 
 // Error names the file, what is wrong with it and what to do.
 func (d *Damage) Error() string {
-	return d.Path + " is damaged: " + d.Err.Error() + "; delete the images that hold it, or put it back"
+	return d.Path + " is damaged: " + d.Err.Error() + "; load an image that has it again, or delete those that hold it"
 }
 
 // Unwrap returns what is wrong.
