@@ -29,7 +29,7 @@ var errNotConfirmed = errors.New("prune has been cancelled")
 func (s *settings) confirmPrune(cmd *cobra.Command, opts jettison.PruneOptions) error {
 	var plan *jettison.Plan
 	opts.Explain = false
-	err := s.with(cmd.Context(), func(store *opened) (err error) {
+	err := s.read(cmd, func(store *opened) (err error) {
 		plan, err = store.service.PlanPrune(cmd.Context(), opts)
 		return misusedOr(err)
 	})

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/distribution/reference"
@@ -40,18 +39,19 @@ func newImages(set *settings) *cobra.Command {
 Images without a reference that others are built from are left out unless --all
 is given. Filters are those of prune.`,
 		Example: "  jettison images\n  jettison images -a --format json\n  jettison images --filter 'reference=app:1.*'",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chosen, err := flags.filter()
 			if err != nil {
 				return err
 			}
 			return action(func(cmd *cobra.Command, _ []string) error {
-				return set.with(cmd.Context(), func(store *opened) error {
+				return set.read(cmd, func(store *opened) error {
 					return set.images(cmd, store, flags, chosen)
 				})
 			})(cmd, args)
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&flags.all, "all", "a", false, "list intermediate images too")
@@ -74,9 +74,11 @@ func (s *settings) images(cmd *cobra.Command, store *opened, flags imagesFlags, 
 		return err
 	}
 	if chosen != nil {
+		told := make(map[digest.Digest]bool)
 		rows = slices.DeleteFunc(rows, func(row imageRow) bool {
-			if row.Damaged != "" {
-				note(cmd.ErrOrStderr(), "Warning: %s is left out: %s\n", row.ID, row.Damaged)
+			if row.Damaged != "" && !told[row.ID] {
+				told[row.ID] = true
+				s.tell(cmd.ErrOrStderr(), message{Warning: row.ID.String() + " is left out: " + row.Damaged})
 			}
 			return row.Damaged != ""
 		})
@@ -90,7 +92,7 @@ type imageRow struct {
 	Tag        string
 	Digest     string `json:",omitempty"`
 	ID         digest.Digest
-	Created    time.Time
+	Created    time.Time `json:",omitzero"`
 	Size       int64
 	Damaged    string `json:",omitempty"`
 }
@@ -175,27 +177,18 @@ func hasTag(refs []reference.Named, ref reference.Named) bool {
 }
 
 func (s *settings) printImages(w io.Writer, rows []imageRow, flags imagesFlags) error {
-	switch {
-	case s.format == formatJSON:
-		out := printer{w: w}
-		for _, row := range rows {
-			out.json(row)
-		}
-		return out.err
-	case flags.quiet:
+	if flags.quiet && s.format == formatText {
 		return printIDs(w, rows, flags)
 	}
-	table := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
 	header := "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE"
 	if flags.digests {
 		header = "REPOSITORY\tTAG\tDIGEST\tIMAGE ID\tCREATED\tSIZE"
 	}
-	out := printer{w: table}
-	out.linef("%s", header)
+	out := s.table(w, header)
 	for _, row := range rows {
-		out.linef("%s", strings.Join(row.cells(flags), "\t"))
+		out.row(row, row.cells(flags)...)
 	}
-	return cmp.Or(out.err, table.Flush())
+	return out.flush()
 }
 
 func (r imageRow) cells(flags imagesFlags) []string {

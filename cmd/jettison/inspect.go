@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/kvstore"
 )
@@ -20,23 +21,35 @@ func newInspect(set *settings) *cobra.Command {
 		Short: "Print all that the store knows of images, as JSON",
 		Long: `Print all that the store knows of images, as JSON: names, parent and children,
 platform, layers with the number of their holders, and what uses the image.`,
-		Example: "  jettison inspect app:1.0",
+		Example: "  jettison inspect app:1.0\n  jettison inspect --format json app:1.0 3dfe63d000c7",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
-			return set.with(cmd.Context(), func(store *opened) error {
-				for _, ref := range args {
-					details, err := inspect(cmd.Context(), store, ref)
-					if err != nil {
-						return err
-					}
-					if err := set.printDetails(cmd.OutOrStdout(), details); err != nil {
-						return err
-					}
-				}
-				return nil
+			return set.read(cmd, func(store *opened) error {
+				return set.inspect(cmd, store, args)
 			})
 		}),
+		ValidArgsFunction: set.complete(listReferences),
 	}
+}
+
+// inspect prints the details of the images that it finds. One that fails does
+// not stop the next.
+func (s *settings) inspect(cmd *cobra.Command, store *opened, refs []string) error {
+	var failures []failure
+	for _, ref := range refs {
+		details, err := inspect(cmd.Context(), store, ref)
+		if err != nil {
+			if cmd.Context().Err() != nil {
+				return err
+			}
+			failures = append(failures, failure{reference: ref, err: err})
+			continue
+		}
+		if err := s.printDetails(cmd.OutOrStdout(), details); err != nil {
+			return err
+		}
+	}
+	return s.reportAll(cmd, failures)
 }
 
 // imageDetails is the JSON of inspect. The first names are Docker's.
@@ -46,7 +59,7 @@ type imageDetails struct {
 	RepoDigests  []string
 	Parent       digest.Digest `json:",omitempty"`
 	Children     []digest.Digest
-	Created      *time.Time `json:",omitempty"`
+	Created      time.Time `json:",omitzero"`
 	Os           string
 	Architecture string
 	Variant      string `json:",omitempty"`
@@ -68,7 +81,11 @@ type layerDetails struct {
 // leaseDetails is the JSON of a lease.
 type leaseDetails struct {
 	ID, Kind, Owner string
-	Expires         *time.Time `json:",omitempty"`
+	Expires         time.Time `json:",omitzero"`
+}
+
+func leaseOf(l conflict.Lease) leaseDetails {
+	return leaseDetails{ID: l.ID, Kind: string(l.Kind), Owner: l.Owner, Expires: l.Expires}
 }
 
 func (s *settings) printDetails(w io.Writer, details *imageDetails) error {
@@ -76,6 +93,7 @@ func (s *settings) printDetails(w io.Writer, details *imageDetails) error {
 		return printJSON(w, details)
 	}
 	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "    ")
 	return enc.Encode(details)
 }
@@ -93,16 +111,12 @@ func inspect(ctx context.Context, store *opened, ref string) (*imageDetails, err
 }
 
 func newDetails(img imagestore.Image) *imageDetails {
-	d := &imageDetails{
+	return &imageDetails{
 		ID: img.ID, Parent: img.Parent, Size: img.Size, Labels: img.Labels,
 		Os: img.Platform.OS, Architecture: img.Platform.Architecture, Variant: img.Platform.Variant,
-		RepoTags: []string{}, RepoDigests: []string{}, Children: []digest.Digest{},
+		Created: img.Created, RepoTags: []string{}, RepoDigests: []string{}, Children: []digest.Digest{},
 		Layers: []layerDetails{}, Containers: []containerRow{}, Leases: []leaseDetails{},
 	}
-	if !img.Created.IsZero() {
-		d.Created = &img.Created
-	}
-	return d
 }
 
 func (d *imageDetails) fill(ctx context.Context, tx *kvstore.Tx, img imagestore.Image) error {
@@ -161,11 +175,7 @@ func (d *imageDetails) fillUses(ctx context.Context, tx *kvstore.Tx) error {
 		if !l.Live(time.Now()) {
 			continue
 		}
-		row := leaseDetails{ID: l.ID, Kind: string(l.Kind), Owner: l.Owner}
-		if !l.Expires.IsZero() {
-			row.Expires = &l.Expires
-		}
-		d.Leases = append(d.Leases, row)
+		d.Leases = append(d.Leases, leaseOf(l))
 	}
 	return err
 }

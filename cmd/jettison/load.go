@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"strings"
 
-	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
@@ -17,8 +18,14 @@ const loadLong = `Load every image of an archive, with all its names.
 
 The archive is what docker save, podman save or skopeo copy write: a docker
 archive, an OCI archive or the directory of an OCI layout, plain or compressed
-with gzip or zstd. It is read from standard input unless -i is given. Either
-all of it is loaded or nothing; a name that another image had moves.`
+with gzip or zstd. It is read from standard input unless -i is given, or with
+-i -. Either all of it is loaded or nothing; a name that another image had moves.
+
+The store is made if it is not there. Until the load has ended no other command
+can use it: see --wait.`
+
+// stdin is how -i names standard input.
+const stdin = "-"
 
 // loadFlags are the flags of load.
 type loadFlags struct {
@@ -33,32 +40,44 @@ func newLoad(set *settings) *cobra.Command {
 		Short:   "Load images from an archive",
 		Long:    loadLong,
 		Example: "  jettison load -i images.tar\n  docker save app:1.0 | jettison load",
-		Args:    cobra.NoArgs,
-		RunE: action(func(cmd *cobra.Command, _ []string) error {
-			return set.with(cmd.Context(), func(store *opened) error {
-				return set.load(cmd, store, flags)
-			})
-		}),
+		Args:    loadArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := flags.options(cmd)
+			if err != nil {
+				return err
+			}
+			return action(func(cmd *cobra.Command, _ []string) error {
+				return set.create(cmd, func(store *opened) error {
+					return set.load(cmd, store, flags, opts)
+				})
+			})(cmd, args)
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	f := cmd.Flags()
-	f.StringVarP(&flags.input, "input", "i", "", "file or directory to read instead of standard input")
-	f.StringVar(&flags.platform, "platform", "", "platform to take of an image for several (default: this machine's)")
+	f.StringVarP(&flags.input, "input", "i", "", "`FILE` or directory to read, or - for standard input")
+	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to take of an image for several: os/arch[/variant] (default: this machine's)")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show no progress")
 	return cmd
 }
 
-func (s *settings) load(cmd *cobra.Command, store *opened, flags loadFlags) error {
-	opts, err := flags.options()
-	if err != nil {
+// loadArgs accepts no arguments, and tells who gives a file where it belongs.
+func loadArgs(cmd *cobra.Command, args []string) error {
+	err := noArgs(cmd, args)
+	if err == nil || cmd.Flags().Changed("input") {
 		return err
 	}
+	return errors.Errorf("%s; to load a file use -i %s", err, args[0])
+}
+
+func (s *settings) load(cmd *cobra.Command, store *opened, flags loadFlags, opts transfer.LoadOptions) error {
 	progress := cmd.ErrOrStderr()
 	if flags.quiet {
 		progress = io.Discard
 	}
 	bars := newBars(progress, countBytes)
 	opts.Progress = bars.load()
-	report, err := s.loadFrom(cmd, store, flags.input, opts)
+	report, err := loadFrom(cmd, store, flags.input, opts)
 	bars.finish(err == nil)
 	if err != nil {
 		return err
@@ -66,27 +85,42 @@ func (s *settings) load(cmd *cobra.Command, store *opened, flags loadFlags) erro
 	return s.printLoaded(cmd.OutOrStdout(), cmd.ErrOrStderr(), report)
 }
 
-func (s *settings) loadFrom(cmd *cobra.Command, store *opened, input string, opts transfer.LoadOptions) (*transfer.Report, error) {
-	if input != "" {
+func loadFrom(cmd *cobra.Command, store *opened, input string, opts transfer.LoadOptions) (*transfer.Report, error) {
+	if input != stdin {
 		return transfer.Load(cmd.Context(), store.Store, input, opts)
 	}
-	if isTerminal(cmd.InOrStdin()) {
-		return nil, errors.New("an archive cannot be read from a terminal: give a file with -i, or redirect standard input")
-	}
-	return transfer.LoadReader(cmd.Context(), store.Store, cmd.InOrStdin(), opts)
+	return transfer.LoadReader(cmd.Context(), store.Store, untilDone(cmd.Context(), cmd.InOrStdin()), opts)
 }
 
-func (f loadFlags) options() (transfer.LoadOptions, error) {
+// untilDone returns what in has until ctx ends; then reading fails, although
+// in may never say anything again. What reads in is left behind.
+func untilDone(ctx context.Context, in io.Reader) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = w.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(w, in)
+		_ = w.CloseWithError(err)
+	}()
+	return r
+}
+
+// options are the options of the load. What is wrong with them is wrong usage.
+func (f *loadFlags) options(cmd *cobra.Command) (transfer.LoadOptions, error) {
 	var opts transfer.LoadOptions
-	if f.platform == "" {
-		return opts, nil
+	if !cmd.Flags().Changed("input") {
+		f.input = stdin
 	}
-	p, err := platforms.Parse(f.platform)
-	if err != nil {
-		return opts, errors.Wrapf(err, "--platform %q", f.platform)
+	switch {
+	case f.input == "":
+		return opts, errors.New("--input is empty: want a file, a directory or -")
+	case f.input == stdin && isTerminal(cmd.InOrStdin()):
+		return opts, errors.New("an archive cannot be read from a terminal: give a file with -i, or redirect standard input")
 	}
-	opts.Platform = p
-	return opts, nil
+	p, err := platformFlag(cmd.Flags(), f.platform)
+	if p != nil {
+		opts.Platform = *p
+	}
+	return opts, err
 }
 
 // loadedImage is the JSON of a loaded image.
@@ -113,17 +147,18 @@ func (s *settings) printLoaded(w, notes io.Writer, report *transfer.Report) erro
 			out.linef("Loaded image ID: %s", loaded.ID)
 		}
 	}
-	printNotes(notes, report)
+	s.tellLoaded(notes, report)
 	return out.err
 }
 
-// printNotes says what a user may not expect of the load.
-func printNotes(w io.Writer, report *transfer.Report) {
+// tellLoaded says what a user may not expect of the load.
+func (s *settings) tellLoaded(w io.Writer, report *transfer.Report) {
 	for _, moved := range report.Moved {
-		note(w, "The name %s has moved; image %s had it before\n", reference.FamiliarString(moved.Name), conflict.Short(moved.From.String()))
+		s.tell(w, message{Note: fmt.Sprintf("The name %s has moved; image %s had it before",
+			reference.FamiliarString(moved.Name), conflict.Short(moved.From.String()))})
 	}
 	for _, skipped := range report.Skipped {
 		what := strings.TrimSpace(conflict.Short(skipped.Digest.String()) + " " + skipped.Name)
-		note(w, "Skipped %s: %s\n", what, skipped.Reason)
+		s.tell(w, message{Note: fmt.Sprintf("Skipped %s: %s", what, skipped.Reason)})
 	}
 }

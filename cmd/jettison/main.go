@@ -4,30 +4,58 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// The exit statuses. A command that is carried out has 0.
+const (
+	exitFailed      = 1   // refused or failed
+	exitUsage       = 2   // not understood
+	exitInterrupted = 130 // as by shells, of a command that an interrupt ended
 )
 
 func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run carries out the command line and returns the exit status: 0 done, 1
-// refused or failed, 2 wrong usage. An interrupt cancels the work; what had
-// been committed stays.
+// run carries out the command line and returns the exit status. An interrupt
+// cancels the work; what had been committed stays. A second one ends the
+// process as if nobody listened, wherever it is.
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
+	out := &results{w: os.Stdout}
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
+	root.SetOut(out)
+	cmd, err := root.ExecuteContextC(ctx)
+	if out.err != nil && (err == nil || errors.Is(err, out.err)) {
+		err = failed{out.err}
 	}
-	if !isReported(err) {
-		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+	return conclude(ctx, cmd, err)
+}
+
+// conclude says what went wrong and returns the exit status.
+func conclude(ctx context.Context, cmd *cobra.Command, err error) int {
+	status := exitStatus(err)
+	w := cmd.ErrOrStderr()
+	switch {
+	case err == nil || isReported(err):
+	case status == exitUsage:
+		note(w, "Error: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		status = exitInterrupted
+		report(w, outputFormat(cmd), failure{err: class.Errorf(class.Unavailable, "interrupted")})
+	default:
+		report(w, outputFormat(cmd), failure{err: err})
 	}
-	return exitStatus(err)
+	return status
 }

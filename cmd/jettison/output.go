@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/docker/go-units"
 )
@@ -14,9 +17,26 @@ const (
 	formatJSON = "json"
 )
 
+// results is standard output. It keeps the first error of writing, so that no
+// command need look at it: help, for one, does not.
+type results struct {
+	w   io.Writer
+	err error
+}
+
+func (r *results) Write(p []byte) (int, error) {
+	n, err := r.w.Write(p)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
+}
+
 // printJSON writes v as one line.
 func printJSON(w io.Writer, v any) error {
-	return json.NewEncoder(w).Encode(v)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // <none> stays <none>
+	return enc.Encode(v)
 }
 
 // A printer writes lines of results. After an error it writes nothing more, so
@@ -46,11 +66,42 @@ func note(w io.Writer, format string, args ...any) {
 // size writes a number of bytes as Docker does: 1.2kB.
 func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
 
-// print writes v as a line of JSON if that is asked for, and text otherwise.
-func (s *settings) print(w io.Writer, v any, text string) error {
-	if s.format == formatJSON {
-		return printJSON(w, v)
+// value writes v as a line of JSON if that is asked for, and text otherwise.
+func (p *printer) value(format string, v any, text string) {
+	if format == formatJSON {
+		p.json(v)
+		return
 	}
-	_, err := fmt.Fprintln(w, text)
-	return err
+	p.linef("%s", text)
 }
+
+// print writes one value.
+func (s *settings) print(w io.Writer, v any, text string) error {
+	out := printer{w: w}
+	out.value(s.format, v, text)
+	return out.err
+}
+
+// A table writes rows of cells under a header, or each row as a line of JSON.
+type table struct {
+	printer
+	format string
+	tabs   *tabwriter.Writer
+}
+
+// table begins a table with its header; the cells are separated by tabs.
+func (s *settings) table(w io.Writer, header string) *table {
+	tabs := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
+	t := &table{printer: printer{w: tabs}, format: s.format, tabs: tabs}
+	if t.format != formatJSON {
+		t.linef("%s", header)
+	}
+	return t
+}
+
+func (t *table) row(v any, cells ...string) {
+	t.value(t.format, v, strings.Join(cells, "\t"))
+}
+
+// flush ends the table.
+func (t *table) flush() error { return cmp.Or(t.err, t.tabs.Flush()) }

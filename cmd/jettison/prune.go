@@ -55,7 +55,7 @@ func newPrune(set *settings) *cobra.Command {
 		Short:   "Remove images that nothing needs",
 		Long:    pruneLong,
 		Example: pruneExample,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := flags.options(cmd.Flags(), set.store)
 			if err != nil {
@@ -65,6 +65,7 @@ func newPrune(set *settings) *cobra.Command {
 				return set.prune(cmd, flags, opts)
 			})(cmd, args)
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags.register(cmd.Flags())
 	return cmd
@@ -125,7 +126,7 @@ func (s *settings) prune(cmd *cobra.Command, flags *pruneFlags, opts jettison.Pr
 			return err
 		}
 	}
-	return s.with(cmd.Context(), func(store *opened) error {
+	return s.change(cmd, func(store *opened) error {
 		bars := newBars(cmd.ErrOrStderr(), countImages)
 		opts.Progress = bars.prune()
 		report, err := store.service.ImagesPrune(cmd.Context(), opts)
@@ -141,7 +142,7 @@ func (s *settings) prune(cmd *cobra.Command, flags *pruneFlags, opts jettison.Pr
 
 // planPrune prints what prune would do.
 func (s *settings) planPrune(cmd *cobra.Command, opts jettison.PruneOptions) error {
-	return s.with(cmd.Context(), func(store *opened) error {
+	return s.read(cmd, func(store *opened) error {
 		plan, err := store.service.PlanPrune(cmd.Context(), opts)
 		if err != nil {
 			return misusedOr(err)

@@ -1,15 +1,9 @@
 package main
 
 import (
-	"context"
-	"io"
-	"strings"
-
-	"github.com/distribution/reference"
 	"github.com/spf13/cobra"
 
 	"github.com/jettison-oci/jettison"
-	"github.com/jettison-oci/jettison/kvstore"
 )
 
 // pruneSummary is the last line of JSON that prune prints.
@@ -18,7 +12,7 @@ type pruneSummary struct {
 }
 
 // printPruned prints what a prune did, as Docker does, and with --explain what
-// it kept. An unreadable image is reported in any case.
+// it kept.
 func (s *settings) printPruned(cmd *cobra.Command, store *opened, report *jettison.PruneReport, opts jettison.PruneOptions) error {
 	var kept []keptImage
 	if opts.Explain {
@@ -26,8 +20,6 @@ func (s *settings) printPruned(cmd *cobra.Command, store *opened, report *jettis
 		if kept, err = namedKept(cmd.Context(), store, report.Kept, report.ImagesDeleted); err != nil {
 			return err
 		}
-	} else {
-		warnUnreadable(cmd.ErrOrStderr(), report.Kept)
 	}
 	out := printer{w: cmd.OutOrStdout()}
 	if s.format == formatJSON {
@@ -63,14 +55,6 @@ func (p *printer) pruned(records []jettison.DeleteResponse) {
 	p.linef("")
 }
 
-func warnUnreadable(w io.Writer, kept []jettison.Kept) {
-	for _, k := range kept {
-		if k.Why == jettison.WhyUnreadable {
-			note(w, "Warning: %s is kept: %s\n", k.Image, k)
-		}
-	}
-}
-
 // printPrunePlan prints what a prune would do and what it would keep.
 func (s *settings) printPrunePlan(cmd *cobra.Command, store *opened, plan *jettison.Plan) error {
 	records := plan.Records()
@@ -101,36 +85,4 @@ func (p *printer) pruneJSON(records []jettison.DeleteResponse, kept []keptImage,
 		p.json(k)
 	}
 	p.json(pruneSummary{SpaceReclaimed: reclaimed})
-}
-
-// namedKept are the kept images with the names that the records leave them. It
-// is for a report of work that is done, so the end of ctx does not matter.
-func namedKept(ctx context.Context, store *opened, kept []jettison.Kept, records []jettison.DeleteResponse) ([]keptImage, error) {
-	ctx = context.WithoutCancel(ctx)
-	untagged := make(map[string]bool)
-	for _, record := range records {
-		untagged[record.Untagged] = true
-	}
-	named := make([]keptImage, len(kept))
-	err := store.Read(ctx, func(tx *kvstore.Tx) error {
-		for i, k := range kept {
-			named[i] = keptJSON(k)
-			refs, err := tx.References.References(ctx, k.Image)
-			if err != nil {
-				return err
-			}
-			for _, ref := range refs {
-				if name := reference.FamiliarString(ref); !untagged[name] {
-					named[i].Names = append(named[i].Names, name)
-				}
-			}
-		}
-		return nil
-	})
-	return named, err
-}
-
-// String is the kept image as text: the ID, the names and the reason.
-func (k keptImage) String() string {
-	return strings.Join(append([]string{k.Image}, k.Names...), " ") + " (" + k.reason + ")"
 }

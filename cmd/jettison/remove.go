@@ -1,14 +1,13 @@
 package main
 
 import (
-	"io"
+	"cmp"
 
-	"github.com/containerd/platforms"
-	"github.com/pkg/errors"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/jettison-oci/jettison"
-	"github.com/jettison-oci/jettison/conflict"
 )
 
 const removeLong = `Remove references, and images that lose their last one.
@@ -39,140 +38,95 @@ func newRemove(set *settings) *cobra.Command {
 		Long:    removeLong,
 		Example: removeExample,
 		Args:    cobra.MinimumNArgs(1),
-		RunE: action(func(cmd *cobra.Command, args []string) error {
-			opts, err := flags.options()
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := flags.options(cmd.Flags())
 			if err != nil {
 				return err
 			}
-			return set.with(cmd.Context(), func(store *opened) error {
+			return action(func(cmd *cobra.Command, args []string) error {
 				if flags.dryRun {
-					return set.planRemoval(cmd, store, args, opts)
+					return set.planRemoval(cmd, args, opts)
 				}
-				return set.remove(cmd, store, args, opts)
-			})
-		}),
+				return set.remove(cmd, args, opts)
+			})(cmd, args)
+		},
+		ValidArgsFunction: set.complete(listReferences),
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&flags.force, "force", "f", false, "remove although the image has further references or stopped containers")
 	f.BoolVar(&flags.noPrune, "no-prune", false, "leave ancestors that nothing needs any more")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "print what would be removed and what kept, and change nothing")
-	f.StringSliceVar(&flags.platforms, "platform", nil, "remove only if the image is for this platform (os/arch[/variant])")
+	f.StringArrayVar(&flags.platforms, "platform", nil, "remove only if the image is for `PLATFORM`: os/arch[/variant]")
 	return cmd
 }
 
-func (f *removeFlags) options() (jettison.RemoveOptions, error) {
+// options are the options of the removal. What is wrong with them is wrong
+// usage.
+func (f *removeFlags) options(set *pflag.FlagSet) (jettison.RemoveOptions, error) {
 	opts := jettison.RemoveOptions{Force: f.force, PruneChildren: !f.noPrune}
-	for _, text := range f.platforms {
-		p, err := platforms.Parse(text)
+	p, err := platformFlag(set, f.platforms...)
+	if p != nil {
+		opts.Platforms = []ocispec.Platform{*p}
+	}
+	return opts, err
+}
+
+// remove removes the references and prints what has gone.
+func (s *settings) remove(cmd *cobra.Command, refs []string, opts jettison.RemoveOptions) error {
+	return s.change(cmd, func(store *opened) error {
+		reports, err := store.service.ImagesDelete(cmd.Context(), refs, opts)
+		out := printer{w: cmd.OutOrStdout()}
+		var failures []failure
+		for _, r := range reports {
+			for _, record := range r.Records {
+				out.value(s.format, record, record.String())
+			}
+			failures = append(failures, failure{reference: r.Reference, err: r.Err})
+		}
 		if err != nil {
-			return opts, errors.Wrapf(err, "--platform %q", text)
-		}
-		opts.Platforms = append(opts.Platforms, p)
-	}
-	return opts, nil
-}
-
-// remove removes the images and prints a record a line; errors of single
-// references go to standard error and do not stop the others.
-func (s *settings) remove(cmd *cobra.Command, store *opened, refs []string, opts jettison.RemoveOptions) error {
-	reports, err := store.service.ImagesDelete(cmd.Context(), refs, opts)
-	var failures []error
-	for _, report := range reports {
-		for _, record := range report.Records {
-			if err := s.print(cmd.OutOrStdout(), record, record.String()); err != nil {
-				return err
-			}
-		}
-		failures = append(failures, report.Err)
-	}
-	if err != nil {
-		return err
-	}
-	return reportFailures(cmd.ErrOrStderr(), failures)
-}
-
-// reportFailures prints the errors there are, a refusal with all that stands
-// in the way.
-func reportFailures(w io.Writer, failures []error) error {
-	var result error
-	for _, err := range failures {
-		if err == nil {
-			continue
-		}
-		result = errReported
-		note(w, "Error: %s\n", err)
-		var refusal *conflict.Error
-		if errors.As(err, &refusal) {
-			for _, c := range refusal.Conflicts {
-				note(w, "  %s: %s\n", c, c.Hint())
-			}
-		}
-	}
-	return result
-}
-
-// planRemoval prints what remove would do.
-func (s *settings) planRemoval(cmd *cobra.Command, store *opened, refs []string, opts jettison.RemoveOptions) error {
-	plan, err := store.service.PlanDelete(cmd.Context(), refs, opts)
-	if err != nil {
-		return err
-	}
-	var failures []error
-	for i := range plan.Removals {
-		removal := &plan.Removals[i]
-		if err := s.printPlanned(cmd.OutOrStdout(), removal); err != nil {
 			return err
 		}
-		failures = append(failures, removal.Err)
-	}
-	if s.format == formatText {
-		out := printer{w: cmd.OutOrStdout()}
-		if out.linef("Would reclaim: %s", size(plan.SpaceReclaimed())); out.err != nil {
-			return out.err
+		return cmp.Or(s.reportAll(cmd, failures), out.err)
+	})
+}
+
+// planRemoval prints what remove would do: for each reference what goes, then
+// what stays of all that they reach.
+func (s *settings) planRemoval(cmd *cobra.Command, refs []string, opts jettison.RemoveOptions) error {
+	return s.read(cmd, func(store *opened) error {
+		plan, err := store.service.PlanDelete(cmd.Context(), refs, opts)
+		if err != nil {
+			return err
 		}
-	}
-	return reportFailures(cmd.ErrOrStderr(), failures)
+		kept, err := namedKept(cmd.Context(), store, plan.Kept(), plan.Records())
+		if err != nil {
+			return err
+		}
+		out := printer{w: cmd.OutOrStdout()}
+		if s.format == formatJSON {
+			out.removalJSON(plan, kept)
+		} else {
+			out.removal(plan, kept)
+		}
+		var failures []failure
+		for _, removal := range plan.Removals {
+			failures = append(failures, failure{reference: removal.Reference, err: removal.Err})
+		}
+		return cmp.Or(s.reportAll(cmd, failures), out.err)
+	})
 }
 
-// plannedRemoval is the JSON of what one reference would lead to.
-type plannedRemoval struct {
-	Reference      string
-	Image          string                    `json:",omitempty"`
-	Records        []jettison.DeleteResponse `json:",omitempty"`
-	Kept           []keptImage               `json:",omitempty"`
-	SpaceReclaimed int64
-	Error          string `json:",omitempty"`
-}
-
-// keptImage is the JSON of an image that stays.
-type keptImage struct {
-	Image   string
-	Names   []string `json:",omitempty"`
-	Why     jettison.Why
-	Detail  string   `json:",omitempty"`
-	Reasons []string `json:",omitempty"`
-
-	reason string // in words
-}
-
-func keptJSON(kept jettison.Kept) keptImage {
-	k := keptImage{Image: kept.Image.String(), Why: kept.Why, Detail: kept.Detail, reason: kept.String()}
-	for _, c := range kept.Conflicts {
-		k.Reasons = append(k.Reasons, c.String())
+// removal writes a plan as text. Where nothing would go there is nothing to
+// sum up.
+func (p *printer) removal(plan *jettison.Plan, kept []keptImage) {
+	records := plan.Records()
+	p.planned(records)
+	for _, k := range kept {
+		p.linef("Would keep: %s", k)
 	}
-	return k
-}
-
-func (s *settings) printPlanned(w io.Writer, removal *jettison.Removal) error {
-	if s.format == formatJSON {
-		return printJSON(w, plannedJSON(removal))
+	if len(records) > 0 {
+		p.linef("Would reclaim: %s", size(plan.SpaceReclaimed()))
 	}
-	out := printer{w: w}
-	out.planned(removal.Records())
-	for _, kept := range removal.Kept {
-		out.linef("Would keep: %s (%s)", kept.Image, kept)
-	}
-	return out.err
 }
 
 // planned writes the records of what has not been done.
@@ -186,18 +140,32 @@ func (p *printer) planned(records []jettison.DeleteResponse) {
 	}
 }
 
-func plannedJSON(removal *jettison.Removal) plannedRemoval {
-	out := plannedRemoval{
-		Reference:      removal.Reference,
-		Image:          removal.Image.String(),
-		Records:        removal.Records(),
-		SpaceReclaimed: removal.SpaceReclaimed(),
+// plannedRemoval is the JSON of what one reference would lead to.
+type plannedRemoval struct {
+	Reference      string
+	Image          string                    `json:",omitempty"`
+	Records        []jettison.DeleteResponse `json:",omitempty"`
+	SpaceReclaimed int64
+	Error          string `json:",omitempty"`
+}
+
+// removalJSON writes a plan as JSON: a line for each reference, then one for
+// each image that stays.
+func (p *printer) removalJSON(plan *jettison.Plan, kept []keptImage) {
+	for i := range plan.Removals {
+		removal := &plan.Removals[i]
+		out := plannedRemoval{
+			Reference:      removal.Reference,
+			Image:          removal.Image.String(),
+			Records:        removal.Records(),
+			SpaceReclaimed: removal.SpaceReclaimed(),
+		}
+		if removal.Err != nil {
+			out.Error = removal.Err.Error()
+		}
+		p.json(out)
 	}
-	if removal.Err != nil {
-		out.Error = removal.Err.Error()
+	for _, k := range kept {
+		p.json(k)
 	}
-	for _, kept := range removal.Kept {
-		out.Kept = append(out.Kept, keptJSON(kept))
-	}
-	return out
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 )
@@ -9,9 +11,14 @@ const rootLong = `Jettison removes container images: it untags references, delet
 layers that nothing needs any more, and says what stands in the way.
 
 The store is a directory, given by --store, else by $JETTISON_STORE, else
-jettison in the user's data directory.
+jettison in the user's data directory. Only load creates one. One command at a
+time changes a store, any number may read it.
 
-Exit status: 0 done, 1 refused or failed, 2 wrong usage.`
+Results go to standard output, all else to standard error. With --format json
+errors and warnings are JSON too, one value per line.
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted. What
+had been committed before an interrupt stays.`
 
 const rootExample = `  jettison load -i images.tar
   jettison images
@@ -23,28 +30,37 @@ const rootExample = `  jettison load -i images.tar
 type settings struct {
 	store  string
 	format string
+	wait   time.Duration
 }
 
 func newRoot() *cobra.Command {
 	set := &settings{}
 	root := &cobra.Command{
-		Use:           "jettison",
-		Short:         "Remove container images, safely",
-		Long:          rootLong,
-		Example:       rootExample,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Use:               "jettison",
+		Short:             "Remove container images, safely",
+		Long:              rootLong,
+		Example:           rootExample,
+		Version:           readVersion().String(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              subcommand,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return set.check() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetHelpCommand(newHelp())
 	flags := root.PersistentFlags()
-	flags.StringVar(&set.store, "store", defaultStore(), "directory of the store")
-	flags.StringVar(&set.format, "format", formatText, "output: text, or json for one JSON value per line")
+	flags.StringVar(&set.store, "store", defaultStore(), "directory `DIR` of the store")
+	flags.StringVar(&set.format, "format", formatText, "output `FORM`: text, or json for one JSON value per line")
+	flags.DurationVar(&set.wait, "wait", time.Second, "`DURATION` to wait while others have the store open")
+	_ = root.RegisterFlagCompletionFunc("format", // fails only for a flag that is not there
+		cobra.FixedCompletions([]string{formatText, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
-		newLoad(set), newImages(set), newTag(set), newRemove(set), newPrune(set), newContainer(set), newInspect(set), newVersion(set),
+		newLoad(set), newImages(set), newTag(set), newRemove(set), newPrune(set), newContainer(set), newLease(set),
+		newInspect(set), newVersion(set), newCompletion(),
 	)
 	return root
 }
@@ -61,19 +77,21 @@ type misused struct{ error }
 func (m misused) Unwrap() error { return m.error }
 
 // errReported stands for errors that have been printed already.
-var errReported = errors.New("some images were not removed")
+var errReported = errors.New("errors have been reported")
 
 func isReported(err error) bool { return errors.Is(err, errReported) }
 
-// exitStatus is 1 for a command that failed and 2 for one that was not
-// understood.
+// exitStatus is the one of a command that ended with err.
 func exitStatus(err error) int {
 	var f failed
 	var m misused
-	if errors.As(err, &f) && !errors.As(err, &m) {
-		return 1
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &f) && !errors.As(err, &m):
+		return exitFailed
 	}
-	return 2
+	return exitUsage
 }
 
 // action makes a cobra action of fn, whose errors are failures of a command
@@ -85,4 +103,25 @@ func action(fn func(cmd *cobra.Command, args []string) error) func(*cobra.Comman
 		}
 		return nil
 	}
+}
+
+// subcommand accepts no arguments: what is left is no command of cmd.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := errors.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return errors.Errorf("%s; did you mean %s?", err, near[0])
+	}
+	return err
+}
+
+// noArgs accepts no arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return errors.Errorf("%s takes no arguments, but got %q", cmd.CommandPath(), args[0])
 }

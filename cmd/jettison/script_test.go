@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os/exec"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/diskstore"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kv/boltkv"
 )
@@ -34,7 +38,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("JETTISON_STORE", filepath.Join(env.WorkDir, "store"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "damage": damage},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "damage": damage, "lease": lease},
 	})
 }
 
@@ -59,22 +63,45 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// damage makes the record of an image unreadable: damage ID.
+// damage makes a record unreadable, the first whose key begins so: damage KEY.
 func damage(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: damage ID")
+		ts.Fatalf("usage: damage KEY")
 	}
 	ctx := context.Background()
 	db, err := boltkv.Open(ctx, filepath.Join(ts.Getenv("JETTISON_STORE"), "meta.db"), nil)
 	ts.Check(err)
-	key := []byte("image/" + args[0])
 	err = db.Update(ctx, func(tx kv.Tx) error {
-		if _, err := tx.Get(ctx, key); err != nil {
-			return err
+		var key []byte
+		for entry, err := range tx.Scan(ctx, []byte(args[0])) {
+			if err != nil {
+				return err
+			}
+			key = bytes.Clone(entry.Key)
+			break
+		}
+		if key == nil {
+			return errors.New("no such record")
 		}
 		return tx.Put(ctx, key, []byte("no record"))
 	})
 	ts.Check(errors.Join(err, db.Close()))
+}
+
+// lease takes a lease that never ends, as a program that died leaves it, and
+// sets $LEASE to its ID: lease IMAGE KIND OWNER.
+func lease(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: lease IMAGE KIND OWNER")
+	}
+	ctx := context.Background()
+	store, err := diskstore.Open(ctx, ts.Getenv("JETTISON_STORE"), nil)
+	ts.Check(err)
+	taken, err := jettison.New(store, nil).Lease(ctx, args[0], jettison.LeaseOptions{
+		Kind: conflict.LeaseKind(args[1]), Owner: args[2],
+	})
+	ts.Check(errors.Join(err, store.Close()))
+	ts.Setenv("LEASE", taken.ID)
 }
 
 // TestDefaultStore shows where the store is when nothing names one.

@@ -1,15 +1,19 @@
 package main
 
 import (
-	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/diskstore"
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv/boltkv"
 )
 
 // An opened store with the service that deletes from it.
@@ -39,6 +43,9 @@ func (s *settings) check() error {
 	if s.format != formatText && s.format != formatJSON {
 		return errors.Errorf("unknown --format %q: want text or json", s.format)
 	}
+	if s.wait < 0 {
+		return errors.Errorf("--wait %s: want zero or more", s.wait)
+	}
 	if s.store == "" {
 		return errors.New("--store is empty: want a directory")
 	}
@@ -50,16 +57,47 @@ func (s *settings) check() error {
 	return nil
 }
 
+// read runs fn on the store as it is. Others may read it at the same time.
+func (s *settings) read(cmd *cobra.Command, fn func(*opened) error) error {
+	return s.with(cmd, diskstore.Options{ReadOnly: true}, fn)
+}
+
+// change runs fn on a store that is there, and that nobody else has open.
+func (s *settings) change(cmd *cobra.Command, fn func(*opened) error) error {
+	_, err := os.Stat(filepath.Join(s.store, "meta.db"))
+	missing := errors.Is(err, fs.ErrNotExist) // opening it for reading says what is there instead
+	return s.with(cmd, diskstore.Options{ReadOnly: missing}, fn)
+}
+
+// create is change that makes the store if it is not there yet.
+func (s *settings) create(cmd *cobra.Command, fn func(*opened) error) error {
+	return s.with(cmd, diskstore.Options{}, fn)
+}
+
 // with opens the store, runs fn and closes the store again.
-func (s *settings) with(ctx context.Context, fn func(*opened) error) (err error) {
-	store, err := diskstore.Open(ctx, s.store, nil)
+func (s *settings) with(cmd *cobra.Command, opts diskstore.Options, fn func(*opened) error) (err error) {
+	log := s.logger(cmd.ErrOrStderr())
+	opts.Logger, opts.LockTimeout = log, max(s.wait, time.Nanosecond)
+	store, err := diskstore.Open(cmd.Context(), s.store, &opts)
 	if err != nil {
-		return err
+		return s.openError(err)
 	}
 	defer func() {
 		if closeErr := store.Close(); err == nil {
 			err = closeErr
 		}
 	}()
-	return fn(&opened{Store: store, service: jettison.New(store, nil)})
+	return fn(&opened{Store: store, service: jettison.New(store, &jettison.Options{Logger: log})})
+}
+
+// openError tells the user of the command what to do.
+func (s *settings) openError(err error) error {
+	var locked *boltkv.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return class.Errorf(class.Unavailable, "%w; --wait says how long to wait for it", err)
+	case errors.Is(err, jettison.ErrNotFound):
+		return class.Errorf(class.NotFound, "no store at %s; load creates one", s.store)
+	}
+	return err
 }

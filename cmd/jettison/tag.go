@@ -16,20 +16,27 @@ func newTag(set *settings) *cobra.Command {
 		Long:    "Give the image SOURCE the further name TARGET. A name that another image has moves.",
 		Example: "  jettison tag app:1.0 app:stable",
 		Args:    cobra.ExactArgs(2),
-		RunE: action(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := reference.ParseNormalizedNamed(args[1])
 			if err != nil {
 				return errors.Wrapf(err, "%q is not an image reference", args[1])
 			}
-			return set.with(cmd.Context(), func(store *opened) error {
-				source, err := store.service.Resolve(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				return store.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
-					return tx.Tag(cmd.Context(), source.Image.ID, target, refstore.AddOptions{Force: true})
-				})
-			})
-		}),
+			return action(func(cmd *cobra.Command, args []string) error {
+				return set.tag(cmd, args[0], target)
+			})(cmd, args)
+		},
+		ValidArgsFunction: set.complete(listReferences, listReferences, nil),
 	}
+}
+
+func (s *settings) tag(cmd *cobra.Command, source string, target reference.Named) error {
+	return s.change(cmd, func(store *opened) error {
+		found, err := store.service.Resolve(cmd.Context(), source)
+		if err != nil {
+			return err
+		}
+		return misusedOr(store.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
+			return tx.Tag(cmd.Context(), found.Image.ID, target, refstore.AddOptions{Force: true})
+		}))
+	})
 }

@@ -18,15 +18,21 @@ type buildVersion struct {
 
 func newVersion(set *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of this command",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Print the version of this command",
+		Example: "  jettison version\n  jettison version --format json",
+		Args:    noArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			v := readVersion()
-			text := fmt.Sprintf("jettison %s %s %s", v.Version, v.Go, v.Platform)
-			return set.print(cmd.OutOrStdout(), v, text)
+			return set.print(cmd.OutOrStdout(), v, v.String())
 		}),
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+}
+
+// String is the version as text.
+func (v buildVersion) String() string {
+	return fmt.Sprintf("jettison %s %s %s", v.Version, v.Go, v.Platform)
 }
 
 func readVersion() buildVersion {
