@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,15 +15,16 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/internal/backends"
 	"github.com/jettison-oci/jettison/refstore"
 	"github.com/jettison-oci/jettison/storetest"
 )
 
-// Sixteen goroutines delete, tag, lease and use images of one store. Whatever
-// comes of it, each removal is reported exactly once, no leased or running
-// image goes, no reference is left to an image that went, and layers are
-// counted right at the end (D12, D15).
+// Sixteen goroutines delete, prune, tag, lease and use images of one store, by
+// two services. Whatever comes of it, each removal is reported exactly once, no
+// leased or running image goes, no reference is left to an image that went, and
+// layers are counted right at the end (D12, D15, P1).
 func TestConcurrent(t *testing.T) {
 	for _, b := range backends.All() {
 		t.Run(b.Name, func(t *testing.T) {
@@ -52,6 +54,7 @@ type storm struct {
 	t       *testing.T
 	opened  *backends.Opened
 	service *jettison.Service
+	another *jettison.Service // over the same store
 	images  []storetest.Image
 
 	mu      sync.Mutex
@@ -70,7 +73,7 @@ func newStorm(t *testing.T, b backends.Backend) *storm {
 		s.images = append(s.images, spec.Image())
 	}
 	s.opened = b.Open(t, storetest.State{Images: s.images})
-	s.service = jettison.New(s.opened.Backend, nil)
+	s.service, s.another = jettison.New(s.opened.Backend, nil), jettison.New(s.opened.Backend, nil)
 	return s
 }
 
@@ -87,7 +90,7 @@ func (w *stormWorker) work(ctx context.Context) {
 	w.round++
 	img := w.images[w.rnd.IntN(len(w.images))].ID()
 	opts := jettison.RemoveOptions{Force: w.rnd.IntN(2) == 0, PruneChildren: w.rnd.IntN(2) == 0}
-	switch w.rnd.IntN(7) {
+	switch w.rnd.IntN(8) {
 	case 0:
 		w.delete(ctx, img.String(), opts)
 	case 1, 2:
@@ -96,6 +99,8 @@ func (w *stormWorker) work(ctx context.Context) {
 		w.tag(ctx, fmt.Sprintf("app%d:%d-%d", w.rnd.IntN(3), w.number, w.round), img)
 	case 5:
 		w.lease(ctx, img)
+	case 6:
+		w.prune(ctx, img)
 	default:
 		w.run(ctx, img)
 	}
@@ -123,6 +128,30 @@ func (w *stormWorker) delete(ctx context.Context, ref string, opts jettison.Remo
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range records {
+		w.records[r.String()]++
+	}
+}
+
+// prune prunes a few images, whatever they are called, with what dangles then. Of
+// two on one service one may be refused.
+func (w *stormWorker) prune(ctx context.Context, id digest.Digest) {
+	service := w.service
+	if w.rnd.IntN(2) == 0 {
+		service = w.another
+	}
+	opts := jettison.PruneOptions{All: true, BatchSize: 1 + w.rnd.IntN(3), Filters: filter.Args{filter.ID: {id.String()}}}
+	for range w.rnd.IntN(6) {
+		other := w.images[w.rnd.IntN(len(w.images))].ID()
+		opts.Filters[filter.ID] = append(opts.Filters[filter.ID], other.String())
+	}
+	report, err := service.ImagesPrune(ctx, opts)
+	w.expect("prune", err, jettison.ErrConflict)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range report.ImagesDeleted {
 		w.records[r.String()]++
 	}
 }
@@ -228,4 +257,61 @@ func (s *storm) checkLayers(m *model) {
 			}
 		}
 	}
+}
+
+// Prunes of all images, one after another and at once, beside deletions, tags
+// and leases. One service refuses the second of two with a Conflict (P1); no
+// image goes that was leased all the while (D15), and every removal is reported
+// once.
+func TestConcurrentPrunes(t *testing.T) {
+	for _, b := range backends.All() {
+		t.Run(b.Name, func(t *testing.T) {
+			s := newStorm(t, b)
+			for i, img := range s.images {
+				w := stormWorker{storm: s, number: i}
+				w.tag(t.Context(), fmt.Sprintf("app:%d", i), img.ID())
+			}
+			leased := s.images[len(s.images)/2].ID()
+			if _, err := s.service.Lease(t.Context(), leased.String(), jettison.LeaseOptions{Kind: conflict.LeasePull, Owner: "all the while"}); err != nil {
+				t.Fatal(err)
+			}
+			s.leases["all the while"] = modelLease{image: leased, kind: "pull", owner: "all the while"}
+			var refused, done atomic.Int32
+			var wg sync.WaitGroup
+			for i := range 6 {
+				wg.Go(func() {
+					w := stormWorker{storm: s, number: 100 + i, rnd: rand.New(rand.NewPCG(2, uint64(i)))}
+					for range 4 {
+						w.delete(t.Context(), w.anyName(), jettison.RemoveOptions{PruneChildren: true})
+						if w.pruneAll(t.Context()) {
+							done.Add(1)
+						} else {
+							refused.Add(1)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			s.check()
+			t.Logf("%d prunes done, %d refused", done.Load(), refused.Load())
+			if done.Load() == 0 {
+				t.Error("no prune was done")
+			}
+		})
+	}
+}
+
+// pruneAll reports whether the prune was not refused.
+func (w *stormWorker) pruneAll(ctx context.Context) bool {
+	report, err := w.service.ImagesPrune(ctx, jettison.PruneOptions{All: true, BatchSize: 5})
+	w.expect("prune", err, jettison.ErrConflict)
+	if err != nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range report.ImagesDeleted {
+		w.records[r.String()]++
+	}
+	return true
 }

@@ -25,6 +25,7 @@ type model struct {
 	refs       map[string]modelRef
 	containers map[string]jettison.Container
 	leases     map[string]modelLease // by ID
+	used       map[digest.Digest]time.Time
 }
 
 type modelImage struct {
@@ -50,6 +51,7 @@ func newModel() *model {
 		refs:       make(map[string]modelRef),
 		containers: make(map[string]jettison.Container),
 		leases:     make(map[string]modelLease),
+		used:       make(map[digest.Digest]time.Time),
 	}
 }
 

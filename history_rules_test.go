@@ -75,24 +75,32 @@ func (m *model) delete(names []string, opts jettison.RemoveOptions) []modelRepor
 	done := make(map[string]bool)
 	for _, name := range names {
 		r := modelReport{}
-		if key := oneName(name); !done[key] {
+		meant, isRef := "", false
+		if id, ref, failed := m.find(name); failed == "" && ref == nil {
+			meant = string(id)
+		} else if failed == "" {
+			meant, isRef = ref.String(), true
+		}
+		if !alreadyDone(done, name) {
 			m.deleteOne(&r, name, opts)
-			done[key] = r.Err == ""
+			if r.Err == "" {
+				done[meant] = true
+				done["begins "+name] = !isRef
+			}
 		}
 		reports = append(reports, r)
 	}
 	return reports
 }
 
-// oneName is the same for the ways to write one name.
-func oneName(name string) string {
+// alreadyDone reports whether something was removed by this name: by this ID, by
+// this beginning of an ID, or by this name in any of the ways to write it.
+func alreadyDone(done map[string]bool, name string) bool {
 	if id, ok := asID(name); ok {
-		return string(id)
+		return done[string(id)]
 	}
-	if ref, err := asName(name); err == nil {
-		return ref.String()
-	}
-	return name
+	ref, err := asName(name)
+	return done["begins "+name] || err == nil && done[ref.String()]
 }
 
 // asID is R1 for IDs.

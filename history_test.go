@@ -21,10 +21,13 @@ import (
 	"github.com/jettison-oci/jettison/storetest"
 )
 
-// One random history of creating, tagging, using and deleting images leads to
-// the same records, errors and state on every backend, and they are those of a
-// model written from the rules. What a plan says is what the deletion does
-// (P9), and events follow the records (E2).
+// historyNow is the time throughout a history.
+var historyNow = time.Unix(1e9, 0).UTC().Add(10 * time.Hour)
+
+// One random history of creating, tagging, using, deleting and pruning images
+// leads to the same records, errors and state on every backend, and they are
+// those of a model written from the rules. What a plan says is what the deletion
+// or the prune does (P9), and events follow the records (E2).
 func TestHistory(t *testing.T) {
 	pool := historyPool()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -34,7 +37,7 @@ func TestHistory(t *testing.T) {
 		durable := rapid.IntRange(0, 9).Draw(rt, "with disk") == 9
 		for _, b := range backends.All() {
 			if !b.Durable || durable {
-				h.runs = append(h.runs, newRun(b.Name, b.Open(tb, storetest.State{})))
+				h.runs = append(h.runs, newRun(b.Name, b.Open(tb, storetest.State{}), h.model))
 			}
 		}
 		h.begin(rt)
@@ -52,6 +55,9 @@ func TestHistory(t *testing.T) {
 			"delete":   h.delete,
 			"delete 2": h.delete, // twice as likely
 			"delete 3": h.delete,
+			"touch":    h.touch,
+			"prune":    h.prune,
+			"prune 2":  h.prune,
 		})
 	})
 }
@@ -75,30 +81,40 @@ type run struct {
 	leases  map[string]*jettison.Lease // by owner
 }
 
-func newRun(name string, o *backends.Opened) *run {
+// newRun makes images be used when the model says.
+func newRun(name string, o *backends.Opened, m *model) *run {
 	r := &run{name: name, opened: o, leases: make(map[string]*jettison.Lease)}
-	r.service = jettison.New(o.Backend, &jettison.Options{Events: func(_ context.Context, e jettison.Event) {
-		action := "Deleted: "
-		if e.Action == jettison.ActionUntag {
-			action = "Untagged: "
-		}
-		r.events = append(r.events, action+e.Name)
-	}})
+	tampered, backend := tamper(o.Backend)
+	tampered.used = m.used
+	r.service = jettison.New(backend, &jettison.Options{
+		Now: func() time.Time { return historyNow },
+		Events: func(_ context.Context, e jettison.Event) {
+			switch e.Action {
+			case jettison.ActionUntag:
+				r.events = append(r.events, "Untagged: "+e.Name)
+			case jettison.ActionDelete:
+				r.events = append(r.events, "Deleted: "+e.Name)
+			case jettison.ActionPrune: // is no record
+			}
+		},
+	})
 	return r
 }
 
 // historyPool is the images of a history, each parent before its children. Two
 // of them have IDs that begin with the same four digits (R3).
 func historyPool() []storetest.Image {
-	base := storetest.Spec{Name: "base", Layers: []string{"os"}, Created: time.Unix(1e9, 0)}.Image()
-	app := storetest.Spec{Name: "app", Layers: []string{"os", "lib", "app"}, Parent: base.ID(), Labels: map[string]string{"a": "b"}}.Image()
+	labels := func(key, value string) map[string]string { return map[string]string{key: value} }
+	at := func(hours int) time.Time { return time.Unix(1e9, 0).Add(time.Duration(hours) * time.Hour) }
+	base := storetest.Spec{Name: "base", Layers: []string{"os"}, Created: at(0), Labels: labels("keep", "yes")}.Image()
+	app := storetest.Spec{Name: "app", Layers: []string{"os", "lib", "app"}, Parent: base.ID(), Labels: labels("a", "b"), Created: at(9)}.Image()
 	first, second := alike()
 	return []storetest.Image{
 		base, app,
-		storetest.Spec{Name: "leaf", Layers: []string{"os", "lib", "app", "leaf"}, Parent: app.ID()}.Image(),
-		storetest.Spec{Name: "twin", Layers: []string{"os", "lib", "app"}, Platform: ocispec.Platform{OS: "linux", Architecture: "arm"}}.Image(),
-		storetest.Spec{Name: "tool", Layers: []string{"os", "tool"}, Parent: base.ID()}.Image(),
-		storetest.Spec{Name: "equal", Layers: []string{"equal-1", "equal-2"}, LayerSize: len("layer equal-")}.Image(),
+		storetest.Spec{Name: "leaf", Layers: []string{"os", "lib", "app", "leaf"}, Parent: app.ID(), Labels: labels("a", "b"), Created: at(8)}.Image(),
+		storetest.Spec{Name: "twin", Layers: []string{"os", "lib", "app"}, Platform: ocispec.Platform{OS: "linux", Architecture: "arm"}, Created: at(8)}.Image(),
+		storetest.Spec{Name: "tool", Layers: []string{"os", "tool"}, Parent: base.ID(), Labels: labels("a", "c"), Created: at(2)}.Image(),
+		storetest.Spec{Name: "equal", Layers: []string{"equal-1", "equal-2"}, LayerSize: len("layer equal-"), Created: at(7)}.Image(),
 		storetest.Spec{Name: "bare"}.Image(),
 		first, second,
 	}

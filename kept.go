@@ -14,7 +14,8 @@ type Why string
 
 // The reasons. A prune looks for them in this order and reports the first.
 const (
-	// WhyUnreadable: the record of the image is damaged; Detail says how.
+	// WhyUnreadable: the record of the image, or of what may use it, is damaged;
+	// Detail says how.
 	WhyUnreadable Why = "unreadable"
 	// WhyFiltered: a filter leaves it out; Detail is its key.
 	WhyFiltered Why = "filtered out"

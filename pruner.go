@@ -6,10 +6,12 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/record"
 )
 
 // A pruner plans a prune, or a batch of one, on one state of the stores.
@@ -182,6 +184,11 @@ func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []refe
 		mask |= conflict.DependentChild
 	}
 	used, err := conflict.Check(ctx, p, img.ID, mask)
+	var damage *record.DamageError
+	if errors.As(err, &damage) { // what cannot be read might use it
+		p.log.WarnContext(ctx, "record of a use is unreadable", "image", img.ID, "error", err)
+		return &Kept{Why: WhyUnreadable, Detail: err.Error()}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

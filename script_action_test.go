@@ -189,27 +189,11 @@ func (c *call) state() error {
 		}
 		var images, layers []string
 		for img, err := range stores.Images.All(ctx) {
-			var unreadable *imagestore.UnreadableError
-			if errors.As(err, &unreadable) {
-				images = append(images, c.names.shorten("image "+unreadable.ID.String()+" unreadable"))
-				continue
-			}
+			more, err := c.imageAndLayers(stores, img, err)
 			if err != nil {
 				return err
 			}
-			line := "image " + img.ID.String()
-			if img.Parent != "" {
-				line += " parent=" + img.Parent.String()
-			}
-			images = append(images, c.names.shorten(line))
-			for chain := img.Layer; chain != ""; {
-				layer, err := stores.Images.Layer(ctx, chain)
-				if err != nil {
-					return err
-				}
-				layers = append(layers, c.names.shorten(fmt.Sprintf("layer %s holders=%d", chain, layer.Holders)))
-				chain = layer.Parent
-			}
+			images, layers = append(images, more[0]), append(layers, more[1:]...)
 		}
 		// By name, since nobody can foresee the order of digests.
 		slices.Sort(images)
@@ -219,6 +203,31 @@ func (c *call) state() error {
 		}
 		return nil
 	})
+}
+
+// imageAndLayers writes an image, as the walk over all yields it, and its layers.
+func (c *call) imageAndLayers(stores jettison.Stores, img imagestore.Image, err error) ([]string, error) {
+	var unreadable *imagestore.UnreadableError
+	if errors.As(err, &unreadable) {
+		return []string{c.names.shorten("image " + unreadable.ID.String() + " unreadable")}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	line := "image " + img.ID.String()
+	if img.Parent != "" {
+		line += " parent=" + img.Parent.String()
+	}
+	found := []string{c.names.shorten(line)}
+	for chain := img.Layer; chain != ""; {
+		layer, err := stores.Images.Layer(c.t.Context(), chain)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, c.names.shorten(fmt.Sprintf("layer %s holders=%d", chain, layer.Holders)))
+		chain = layer.Parent
+	}
+	return found, nil
 }
 
 // class checks rule E1 on the last error.

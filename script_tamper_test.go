@@ -3,7 +3,9 @@ package jettison_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
+	"time"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -12,11 +14,12 @@ import (
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
-// A tampered backend is one with parents that no engine would record, and with
-// writes that fail.
+// A tampered backend is one with parents that no engine would record, with uses
+// of images at any time, and only at those, and with writes that fail.
 type tampered struct {
 	jettison.Backend
 	parents map[digest.Digest]digest.Digest
+	used    map[digest.Digest]time.Time
 	failing map[string]int // which write of an update fails, by its kind
 }
 
@@ -24,7 +27,12 @@ var errDiskFull = errors.New("disk full")
 
 // tamper wraps a backend. One that is partial stays so.
 func tamper(b jettison.Backend) (*tampered, jettison.Backend) {
-	t := &tampered{Backend: b, parents: make(map[digest.Digest]digest.Digest), failing: make(map[string]int)}
+	t := &tampered{
+		Backend: b,
+		parents: make(map[digest.Digest]digest.Digest),
+		used:    make(map[digest.Digest]time.Time),
+		failing: make(map[string]int),
+	}
 	if _, ok := b.(jettison.Partial); ok {
 		return t, tamperedPartial{t}
 	}
@@ -45,7 +53,7 @@ func (t *tampered) Update(ctx context.Context, fn func(jettison.Stores) error) e
 
 func (t *tampered) stores(stores jettison.Stores) jettison.Stores {
 	writes := &writes{failing: t.failing, done: make(map[string]int)}
-	stores.Images = &tamperedImages{stores.Images, t.parents, writes}
+	stores.Images = &tamperedImages{stores.Images, t, writes}
 	stores.References = &tamperedReferences{stores.References, writes}
 	return stores
 }
@@ -65,16 +73,31 @@ func (w *writes) next(kind string) error {
 
 type tamperedImages struct {
 	jettison.ImageStore
-	parents map[digest.Digest]digest.Digest
-	writes  *writes
+	*tampered
+	writes *writes
 }
 
 func (s *tamperedImages) Get(ctx context.Context, id digest.Digest) (imagestore.Image, error) {
 	img, err := s.ImageStore.Get(ctx, id)
-	if parent, ok := s.parents[id]; ok && err == nil {
+	return s.altered(img), err
+}
+
+func (s *tamperedImages) All(ctx context.Context) iter.Seq2[imagestore.Image, error] {
+	return func(yield func(imagestore.Image, error) bool) {
+		for img, err := range s.ImageStore.All(ctx) {
+			if !yield(s.altered(img), err) {
+				return
+			}
+		}
+	}
+}
+
+func (t *tampered) altered(img imagestore.Image) imagestore.Image {
+	if parent, ok := t.parents[img.ID]; ok {
 		img.Parent = parent
 	}
-	return img, err
+	img.LastUsed = t.used[img.ID]
+	return img
 }
 
 func (s *tamperedImages) Children(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {

@@ -16,7 +16,9 @@ import (
 //
 // Commands that make the state:
 //
-//	image NAME [parent=NAME] [layers=A,B] [platform=OS/ARCH/VARIANT]
+//	image NAME [parent=NAME] [layers=A,B] [size=BYTES] [platform=OS/ARCH/VARIANT]
+//	           [labels=K=V,K=V] [created=AGE] [used=AGE]
+//	                           size is that of each layer; an AGE is a duration before now
 //	twins NAME NAME                two images whose IDs begin with the same four digits
 //	tag IMAGE REF...               references with a tag or a digest; -f moves them
 //	container NAME IMAGE [running] [mounts=IMAGE,...]     IMAGE may be "-"
@@ -27,12 +29,14 @@ import (
 //	forget IMAGE                   its record goes, what names it stays
 //	relink IMAGE PARENT            the store says from now on that this is its parent
 //	fail untag|delete N            the N-th such write of each update fails; 0 ends it
+//	use IMAGE AGE                  the image was last used then
 //	clock +DURATION
 //
 // Commands that do and show:
 //
 //	rmi [-f] [--no-prune] [--platform P]... REF...    ImageDelete, or ImagesDelete for several
 //	plan [-f] ... REF...           what rmi would do, and what it keeps and why
+//	prune [flags]                  ImagesPrune; with --dry-run PlanPrune. Flags: see call.pruneOptions
 //	apply                          carries out the last plan
 //	race N [-f] ... REF            N deletions at once; how many printed what
 //	events                         those sent since the last time
@@ -47,7 +51,8 @@ import (
 // errors to stderr. The condition [atomic] holds where the stores share a
 // transaction.
 //
-// Besides, each rmi checks what holds in every scenario; see world.remove.
+// Besides, each rmi and each prune checks what holds in every scenario; see
+// world.remove and call.prune.
 func TestScripts(t *testing.T) {
 	for _, backend := range backends.All() {
 		t.Run(backend.Name, func(t *testing.T) {
@@ -97,18 +102,22 @@ type scriptCommand func(*call) error
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	found := make(map[string]func(*testscript.TestScript, bool, []string))
-	for name, do := range map[string]scriptCommand{
+	for name, do := range scriptCommands() {
+		found[name] = do.run
+	}
+	return found
+}
+
+func scriptCommands() map[string]scriptCommand {
+	return map[string]scriptCommand{
 		"image": (*call).image, "twins": (*call).twins, "tag": (*call).tag,
 		"container": (*call).container, "start": (*call).start, "exit": (*call).exit, "discard": (*call).discard,
 		"lease": (*call).lease, "release": (*call).release,
 		"damage": (*call).damage, "forget": (*call).forget, "relink": (*call).relink,
-		"fail": (*call).fail, "clock": (*call).clock,
+		"fail": (*call).fail, "clock": (*call).clock, "use": (*call).use, "prune": (*call).prune,
 		"rmi": (*call).rmi, "plan": (*call).plan, "apply": (*call).apply, "race": (*call).race,
 		"events": (*call).events, "state": (*call).state, "class": (*call).class, "why": (*call).why,
-	} {
-		found[name] = do.run
 	}
-	return found
 }
 
 // run makes the command one of testscript's: IDs are written by name on the

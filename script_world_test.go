@@ -3,6 +3,7 @@ package jettison_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -57,7 +58,7 @@ func newWorld(t testing.TB, b backends.Backend) *world {
 // event notes an event. One that is sent before the change can be seen breaks
 // rule E2.
 func (w *world) event(ctx context.Context, e jettison.Event) {
-	text := fmt.Sprintf("%s %s %s", e.Action, e.Name, e.Image)
+	text := strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Action, e.Name, e.Image))
 	if !e.Time.Equal(w.now) {
 		text += " at " + e.Time.String()
 	}
@@ -78,7 +79,7 @@ func (w *world) isThere(ctx context.Context, e jettison.Event) bool {
 		}
 		ref, err := reference.ParseNormalizedNamed(e.Name)
 		if err != nil {
-			return nil
+			return err // nothing is called so: a prune
 		}
 		_, err = stores.References.Get(ctx, ref)
 		return err
@@ -89,16 +90,40 @@ func (c *call) image() error {
 	c.need(1)
 	rest, fields := c.fields()
 	spec := storetest.Spec{Name: rest[0]}
+	if word := fields["parent"]; word != "" {
+		spec.Parent = c.imageID(word)
+	}
 	if text := fields["platform"]; text != "" {
 		spec.Platform = platform(text)
 	}
 	if text := fields["layers"]; text != "" {
 		spec.Layers = strings.Split(text, ",")
 	}
-	if word := fields["parent"]; word != "" {
-		spec.Parent = c.imageID(word)
+	if text := fields["labels"]; text != "" {
+		spec.Labels = make(map[string]string)
+		for label := range strings.SplitSeq(text, ",") {
+			key, value, _ := strings.Cut(label, "=")
+			spec.Labels[key] = value
+		}
+	}
+	if text := fields["created"]; text != "" {
+		spec.Created = c.ago(text)
+	}
+	if text := fields["size"]; text != "" {
+		spec.LayerSize = int(c.number(text))
+	}
+	if text := fields["used"]; text != "" {
+		c.tampered.used[spec.Image().ID()] = c.ago(text)
 	}
 	return c.create(rest[0], spec)
+}
+
+func (c *call) ago(text string) time.Time { return c.now.Add(-c.duration(text)) }
+
+func (c *call) number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	c.ts.Check(err)
+	return n
 }
 
 // create makes an image and names it and its layers.
@@ -161,7 +186,7 @@ func (c *call) container() error {
 		made.Image = c.imageID(rest[1])
 	}
 	if text := fields["mounts"]; text != "" {
-		for _, word := range strings.Split(text, ",") {
+		for word := range strings.SplitSeq(text, ",") {
 			made.Mounts = append(made.Mounts, c.imageID(word))
 		}
 	}
@@ -232,6 +257,13 @@ func (c *call) fail() error {
 	_, err := fmt.Sscan(c.args[1], &n)
 	c.ts.Check(err)
 	c.tampered.failing[c.args[0]] = n
+	return nil
+}
+
+// use notes when an image was last used, whatever the store has noted.
+func (c *call) use() error {
+	c.need(2)
+	c.tampered.used[c.imageID(c.args[0])] = c.ago(c.args[1])
 	return nil
 }
 
