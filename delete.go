@@ -102,12 +102,8 @@ func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions,
 // that fails, or a context that has ended, stops everything.
 func isRefusal(err error) bool {
 	var damage *record.DamageError
-	switch class.Of(err) {
-	case ErrInvalidArgument, ErrNotFound, ErrConflict:
-		return true
-	default:
-		return errors.As(err, &damage)
-	}
+	return class.Is(err, class.InvalidArgument) || class.Is(err, class.NotFound) || class.Is(err, class.Conflict) ||
+		errors.As(err, &damage)
 }
 
 // names are those by which something was removed, so that nothing is removed

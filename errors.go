@@ -32,7 +32,7 @@ var (
 
 // isNotFound reports whether err is of class NotFound, be it told by our
 // sentinel or by the marker of another project's store.
-func isNotFound(err error) bool { return class.Of(err) == ErrNotFound }
+func isNotFound(err error) bool { return class.Is(err, class.NotFound) }
 
 // noSuchImage is the error for an image that is not there (rule R7), in the
 // words that clients of engines know.

@@ -3,25 +3,27 @@
 //
 //	meta.db               records: a kvstore on bbolt
 //	blobs/<alg>/<hex>     content, named by its digest as in an OCI image layout
-//	ingest/               content that is being written
+//	ingest/               content that is being written; emptied by Open
 //
 // # Loading
 //
 // Content comes in through an [Ingest]. [Ingest.Write] streams it to a
-// temporary file, verifies it and syncs it. [Ingest.Commit] notes durably that
-// the files to come are garbage, renames them into blobs/, syncs the
-// directory, and then makes the records; creating an image takes the notes
-// away. A crash at any moment leaves either the image or garbage that the next
-// [Open] removes, never a record without its bytes and never bytes that nothing
-// knows of.
+// temporary file, verifies it and syncs it. Content that the store has already
+// is verified where it lies, and replaced if it is damaged. [Ingest.Commit]
+// notes durably that the files to come are garbage, renames them into blobs/,
+// syncs the directory, and then makes the records; creating an image takes the
+// notes away. A crash at any moment leaves either the image or garbage that the
+// next [Open] removes, never a record without its bytes and never bytes that
+// nothing knows of.
 //
 // # Deleting
 //
 // An Update commits the records and the list of content that nothing holds any
 // more in one transaction, then removes the files (rule D12). There is no
-// second commit: the notes of files that are gone go with a later Update, in
-// bulk. A file that cannot be removed is logged and tried again after the next
-// Update and at the next Open; the deletion stands.
+// second commit: the notes of files that are gone are cleared in bulk, with an
+// Update that finds 128 of them, or by Close or Open. A file that cannot be
+// removed is logged and tried again after the next Update and at the next Open;
+// the deletion stands.
 //
 // # Both at once
 //

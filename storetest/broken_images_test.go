@@ -131,7 +131,7 @@ func reclass(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fmt.Errorf("%v", err) //nolint:errorlint // the class must go
+	return fmt.Errorf("%v", err)
 }
 
 // reversed turns the order of a list.

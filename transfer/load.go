@@ -19,6 +19,13 @@ type LoadOptions struct {
 	// one that stands alone.
 	Platform ocispec.Platform
 
+	// MaxSize is how many bytes an archive may have when it is unpacked to a
+	// temporary file, which happens to compressed and to streamed ones. When it
+	// has more, the error is a [*TooLargeError]. Zero means no limit for a plain
+	// archive; one that is compressed may unpack to 4 GiB, and beyond that to
+	// 200 times the bytes read. A negative value means no limit at all.
+	MaxSize int64
+
 	// Progress is called from the goroutine of the load as bytes are read. It
 	// must be quick. Nil means that nobody wants to know.
 	Progress func(Progress)
@@ -76,8 +83,8 @@ type MovedName struct {
 type Skipped struct {
 	// Digest is that of the manifest or of the image, or empty.
 	Digest digest.Digest
-	// Name is the name or the platform that was not taken, or empty when the
-	// whole of what Digest says was not.
+	// Name is the name or the platform that was not taken, in printable
+	// characters, or empty when the whole of what Digest says was not.
 	Name string
 	// Reason says why, in words for the user.
 	Reason string
@@ -85,8 +92,10 @@ type Skipped struct {
 
 // Load brings every image of the archive or OCI image layout directory at path
 // into dst, with all its names, or nothing at all. A name that another image
-// has in the store moves, as with docker load. Images and content that the
-// store has already stay as they are; loading twice is no error.
+// has in the store moves, as with docker load. Loading twice is no error: images
+// that the store has already stay as they are, and so does their content, which
+// is verified. What is damaged of it is replaced by what the archive has; if the
+// archive has it in another form only, the error wraps a [*diskstore.Damage].
 //
 // Of an index of several platforms one image is taken (see
 // [LoadOptions.Platform]). Signatures, software bills of materials and whatever
@@ -95,20 +104,22 @@ type Skipped struct {
 // begin those of the child and the parent is loaded too or in the store.
 //
 // A named pipe is read as a stream. The context is obeyed until the commit
-// begins. Loads may run at the same time. For errors see the package
-// documentation and [ArchiveError].
+// begins, also while nobody writes to the pipe. Loads may run at the same time.
+// For errors see the package documentation and [ArchiveError].
 func Load(ctx context.Context, dst *diskstore.Store, path string, opts LoadOptions) (*Report, error) {
-	return load(ctx, &loader{path: path, dst: dst, opts: opts}, func() (source, error) {
-		return openSource(ctx, dst, path, opts)
+	return load(ctx, &loader{path: path, dst: dst, opts: opts}, func(in *diskstore.Ingest) (source, error) {
+		return openSource(ctx, in, path, opts)
 	})
 }
 
 // LoadReader is [Load] for an archive that is read from r to its end, such as
-// standard input. Errors call it "(stream)".
+// standard input. Errors call it "(stream)". When the context ends, LoadReader
+// returns, even if r does not: a Read under way is ended in an [*os.File] that
+// supports deadlines, and otherwise left behind, to take what comes next.
 func LoadReader(ctx context.Context, dst *diskstore.Store, r io.Reader, opts LoadOptions) (*Report, error) {
 	const path = "(stream)"
-	return load(ctx, &loader{path: path, dst: dst, opts: opts}, func() (source, error) {
-		return openStream(ctx, dst, r, stream{path: path, size: -1, keep: opts})
+	return load(ctx, &loader{path: path, dst: dst, opts: opts}, func(in *diskstore.Ingest) (source, error) {
+		return openStream(ctx, in, newPatient(ctx, r), stream{path: path, size: -1, keep: opts})
 	})
 }
 
@@ -120,17 +131,18 @@ type loader struct {
 	opts    LoadOptions
 	images  []*image
 	skipped []Skipped
+	cost    int64 // of the documents read, see maxDocuments
 }
 
 // load reads the documents, then the layers, then commits. The ingest comes
 // first: a store that cannot be written to shall not even get temporary files.
-func load(ctx context.Context, l *loader, open func() (source, error)) (*Report, error) {
+func load(ctx context.Context, l *loader, open func(*diskstore.Ingest) (source, error)) (*Report, error) {
 	in, err := l.dst.Ingest(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	if l.src, err = open(); err != nil {
+	if l.src, err = open(in); err != nil {
 		return nil, err
 	}
 	defer func() { _ = l.src.close() }()
@@ -143,12 +155,15 @@ func load(ctx context.Context, l *loader, open func() (source, error)) (*Report,
 	if err := l.copyContent(ctx, in); err != nil {
 		return nil, err
 	}
+	if err := l.verifyHeld(ctx, in); err != nil {
+		return nil, err
+	}
 	return l.commit(ctx, in)
 }
 
 // skip notes what is not taken.
 func (l *loader) skip(id digest.Digest, name, reason string) {
-	l.skipped = append(l.skipped, Skipped{Digest: id, Name: name, Reason: reason})
+	l.skipped = append(l.skipped, Skipped{Digest: id, Name: printable(name), Reason: printable(reason)})
 }
 
 // progress is a function that tells how far the reading of item has come.

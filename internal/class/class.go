@@ -83,6 +83,10 @@ func Of(err error) error {
 	return nil
 }
 
+// Is reports whether err is of class c, be it told by the sentinel or by a
+// marker method.
+func Is(err, c error) bool { return Of(err) == c } //nolint:errorlint // Of returns the very sentinel
+
 // ofMany returns the class of the first of the joined errors that has one.
 func ofMany(err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
@@ -133,7 +137,7 @@ func only(err, c error) bool { return errors.Is(err, c) && !others(err, c) }
 // others reports whether err matches the sentinel of a class other than c.
 func others(err, c error) bool {
 	for _, other := range []error{InvalidArgument, NotFound, Conflict, Unavailable, Internal} {
-		if other != c && errors.Is(err, other) {
+		if other != c && errors.Is(err, other) { //nolint:errorlint // both are sentinels
 			return true
 		}
 	}
