@@ -8,8 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/diskstore"
@@ -57,12 +60,12 @@ func TestLoadBadDirectory(t *testing.T) {
 	}{
 		{"missing blob", ociBlob, gone, "named by blobs/sha256/"},
 		{"altered blob", ociBlob, flipped, "content has digest"},
-		{"absolute link", ociBlob, link(outside), "escapes"},
-		{"link upwards", ociBlob, link("../../../outside"), "escapes"},
+		{"absolute link", ociBlob, link(outside), "leaves the directory of the archive"},
+		{"link upwards", ociBlob, link("../../../outside"), `link to "../../../outside" leaves the directory of the archive`},
 		{"dangling link", ociBlob, link("nowhere"), `link to "nowhere"`},
 		{"link in a circle", ociBlob, link("42d6ac5d1c938f9892f5e97c9d8c3407e0792da2fc680aa0b46b5dcfbdecf683"), "link to"},
 		{"link to a directory", ociBlob, link("."), "is a directory"},
-		{"index outside", "index.json", link(outside), "escapes"},
+		{"index outside", "index.json", link(outside), "leaves the directory of the archive"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -75,6 +78,71 @@ func TestLoadBadDirectory(t *testing.T) {
 				t.Errorf("left behind: %q", rest)
 			}
 		})
+	}
+}
+
+// A link on the way to a blob is no way out either.
+func TestLoadBlobsOutside(t *testing.T) {
+	path := writeDir(t, unpack(t, real(t, "oci-layout-skopeo.tar")))
+	outside := filepath.Join(t.TempDir(), "blobs")
+	if err := os.Rename(filepath.Join(path, "blobs"), outside); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(path, "blobs")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := transfer.Load(t.Context(), newStore(t), path, transfer.LoadOptions{})
+	checkRefusal(t, err, path, badInput{want: "leads through a link that leaves the directory of the archive"})
+}
+
+// What an archive has in it does not reach the terminal as a command.
+func TestErrorsArePrintable(t *testing.T) {
+	const evil = "\x1b]0;evil\a\x1b[2J\n\u202e\xff%s"
+	const want = `\x1b]0;evil\a\x1b[2J\n\u202e\xff%s`
+	whole := unpack(t, real(t, "docker-archive.tar"))
+	named := change(t, whole, "manifest.json", body(`[{"Config":"\u001b]0;evil\u0007"}]`))
+	for name, tt := range map[string]struct {
+		files []file
+		want  string
+	}{
+		"path":  {append(whole, file{name: "../" + evil}), "leaves the directory"},
+		"entry": {named, `: \x1b]0;evil\a: named by manifest.json: `},
+		"link":  {change(t, whole, baseLayer+"/layer.tar", func(f file) *file { return &file{f.name, nil, tar.TypeSymlink, evil} }), `x1b]0;evil`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := writeFile(t, pack(t, tt.files...))
+			_, err := transfer.Load(t.Context(), newStore(t), path, transfer.LoadOptions{})
+			checkRefusal(t, err, path, badInput{want: tt.want})
+			checkPrintable(t, err.Error())
+		})
+	}
+	err := &transfer.ArchiveError{Path: evil, Entry: evil, Err: errors.New("é \"" + evil)}
+	if got, want := err.Error(), "archive "+want+": "+want+`: é "`+want; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Nor does what is said of things that were skipped.
+func TestSkippedIsPrintable(t *testing.T) {
+	l := newLayout(t)
+	desc := l.image(linux("amd64"), ocispec.MediaTypeImageLayer, asIs)
+	l.list(desc, "UPPER:\x1b[2J")
+	l.list(ocispec.Descriptor{MediaType: "\x1b[2J", Digest: desc.Digest}, "")
+	report := loadData(t, newStore(t), pack(t, l.files()...))
+	if len(report.Skipped) != 2 {
+		t.Errorf("skipped %q, want two", describeSkipped(report))
+	}
+	for _, line := range describeSkipped(report) {
+		checkPrintable(t, line)
+	}
+}
+
+func checkPrintable(t *testing.T, text string) {
+	t.Helper()
+	for _, r := range text {
+		if !strconv.IsPrint(r) {
+			t.Errorf("%q has %q in it", text, r)
+		}
 	}
 }
 

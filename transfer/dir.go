@@ -1,10 +1,12 @@
 package transfer
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // directory is a source that lies unpacked. Nothing outside it is ever opened:
@@ -28,30 +30,45 @@ func (d *directory) open(name string) (io.ReadCloser, int64, error) {
 	}
 	// Asked before opening, because opening a pipe waits for its writer.
 	info, err := d.root.Stat(name)
-	if err == nil {
-		err = wantRegular(info)
-	}
 	if err != nil {
 		return nil, 0, d.explain(name, err)
 	}
+	if err := wantRegular(info); err != nil {
+		return nil, 0, err
+	}
 	f, err := d.root.Open(name)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, d.explain(name, err)
 	}
 	return f, info.Size(), nil
 }
 
-// explain says that it is a link which leads nowhere.
+// explain says what is wrong with a file without naming it again, and where it
+// leads if it is a link.
 func (d *directory) explain(name string, err error) error {
-	info, errLink := d.root.Lstat(name)
-	if errLink != nil || info.Mode().Type() != fs.ModeSymlink {
-		return err
+	var (
+		pathError *fs.PathError
+		errno     syscall.Errno
+	)
+	if errors.As(err, &pathError) {
+		err = pathError.Err
 	}
+	system := errors.As(err, &errno) // else os.Root itself refuses
 	target, errLink := d.root.Readlink(name)
-	if errLink != nil {
-		return err
+	switch {
+	case !system && errLink == nil:
+		return leaves(target)
+	case !system:
+		return errors.New("leads through a link that leaves the directory of the archive")
+	case errLink == nil:
+		return fmt.Errorf("link to %q: %w", target, err)
 	}
-	return fmt.Errorf("link to %q: %w", target, err)
+	return err
+}
+
+// leaves says that a link leads out of the archive.
+func leaves(target string) error {
+	return fmt.Errorf("link to %q leaves the directory of the archive", target)
 }
 
 // wantRegular is an error that names the kind of what is no regular file.

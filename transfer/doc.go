@@ -8,8 +8,9 @@
 // # All or nothing
 //
 // Everything an archive says is checked: the digest and size of each blob, the
-// digest of what each compressed layer unpacks to, and every path and link.
-// (What the store has already under a digest is not read again for it.)
+// digest of what each compressed layer unpacks to, and every path and link. What
+// the store has already is verified there, and replaced if it is damaged, so that
+// after a load all content of all its images is right.
 // Content goes to the store while it is read, but nothing is visible before all
 // of it has proved right; then images and names appear in one commit. After an
 // error the store is as it was.
@@ -18,8 +19,9 @@
 //
 // Layers are streamed and never held in memory, whatever their size. Documents
 // are read whole, up to 4 MiB for a manifest or an index and 8 MiB for an image
-// configuration. A compressed archive, or one from a stream, is first unpacked
-// to a temporary file in the ingest directory of the store.
+// configuration, and about 64 MiB of memory for all of an archive. A compressed
+// archive, or one from a stream, is first unpacked to a temporary file in the
+// ingest directory of the store; [LoadOptions.MaxSize] limits it.
 //
 // # Errors
 //

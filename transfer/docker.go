@@ -44,7 +44,7 @@ func (l *loader) readDockerManifest(ctx context.Context) ([]dockerImage, error) 
 		return nil, err
 	}
 	var entries []dockerImage
-	return entries, l.decode(dockerManifest, data, &entries)
+	return entries, l.decode(dockerManifest, aList, data, &entries)
 }
 
 func (l *loader) addDockerImage(ctx context.Context, e dockerImage) error {

@@ -219,7 +219,7 @@ func TestLoadLayoutWithOtherManifest(t *testing.T) {
 	files := append(unpack(t, real(t, "podman-oci-archive.tar")), file{name: "manifest.json", body: []byte("{}")})
 	report := loadData(t, store, pack(t, files...))
 	checkReport(t, store, report, []string{"localhost/app:1.0"}, []string{
-		"manifest.json: parents are unknown: not the JSON expected: json: cannot unmarshal object into Go value of type []transfer.dockerImage",
+		"manifest.json: parents are unknown: is not a list of images: it has a JSON object",
 	})
 }
 

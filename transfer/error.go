@@ -2,8 +2,12 @@ package transfer
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/jettison-oci/jettison/internal/class"
 )
@@ -24,13 +28,35 @@ type ArchiveError struct {
 	Err error
 }
 
-// Error names the archive, the entry and what is wrong.
+// Error names the archive, the entry and what is wrong, in printable characters
+// whatever is in the archive.
 func (e *ArchiveError) Error() string {
-	where := "archive " + e.Path + ": "
+	where := "archive " + printable(e.Path) + ": "
 	if e.Entry != "" {
-		where += e.Entry + ": "
+		where += printable(e.Entry) + ": "
 	}
-	return where + e.Err.Error()
+	return where + printable(e.Err.Error())
+}
+
+// printable writes what cannot be printed as a Go string has it, so that a name
+// in an archive cannot command the terminal.
+func printable(text string) string {
+	quoted := strconv.Quote(text)
+	if len(quoted) == len(text)+2 {
+		return text
+	}
+	var out strings.Builder
+	for i, r := range text {
+		switch _, size := utf8.DecodeRuneInString(text[i:]); {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&out, `\x%02x`, text[i])
+		case strconv.IsPrint(r):
+			out.WriteRune(r)
+		default:
+			out.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return out.String()
 }
 
 // Unwrap returns what is wrong.
@@ -52,10 +78,10 @@ func located(archive, entry string, err error) error {
 	}
 	at := &ArchiveError{Path: archive, Entry: entry, Err: err}
 	if c := class.Of(err); c != nil && !errors.Is(c, class.InvalidArgument) {
-		return class.Errorf(c, "archive %s: %w", archive, err)
+		return class.Errorf(c, "archive %s: %w", printable(archive), err)
 	}
 	if systemError(err) {
-		return class.Errorf(class.Unavailable, "archive %s: %w", archive, err)
+		return class.Errorf(class.Unavailable, "archive %s: %w", printable(archive), err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		at.Err = &early{err}

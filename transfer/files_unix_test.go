@@ -4,11 +4,14 @@ package transfer_test
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/transfer"
@@ -28,6 +31,96 @@ func TestLoadPipe(t *testing.T) {
 	checkReport(t, store, report, realArchives()["docker-archive.tar"].images, nil)
 	if err := <-written; err != nil {
 		t.Error(err)
+	}
+}
+
+// Nobody has to write to a pipe for a load from it to end with its context.
+func TestLoadPipeCancelled(t *testing.T) {
+	data := real(t, "docker-archive.tar")
+	for name, write := range map[string][]byte{"before it is opened": nil, "in the midst": data[:9000]} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "pipe")
+			if err := syscall.Mkfifo(path, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if write != nil {
+				writer, err := os.OpenFile(path, os.O_RDWR, 0) // does not wait for who reads
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer writer.Close() //nolint:errcheck // the test is over
+				if _, err := writer.Write(write); err != nil {
+					t.Fatal(err)
+				}
+			}
+			store := newStore(t)
+			checkEnds(t, store, path, func(ctx context.Context) error {
+				_, err := transfer.Load(ctx, store, path, transfer.LoadOptions{})
+				return err
+			})
+		})
+	}
+}
+
+// A load that was given up takes nothing from the next one.
+func TestLoadPipeAfterCancelled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store := newStore(t)
+	for range 3 {
+		checkEnds(t, store, path, func(ctx context.Context) error {
+			_, err := transfer.Load(ctx, store, path, transfer.LoadOptions{})
+			return err
+		})
+		waitFor(t, func() bool { // until nobody has it open for reading
+			writer, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+			if err == nil {
+				_ = writer.Close()
+			}
+			return errors.Is(err, syscall.ENXIO)
+		})
+	}
+	written := make(chan error, 1)
+	data := real(t, "docker-archive.tar")
+	go func() { written <- os.WriteFile(path, data, 0) }()
+	report := load(t, store, path, transfer.LoadOptions{})
+	checkReport(t, store, report, realArchives()["docker-archive.tar"].images, nil)
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+}
+
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited for too long")
+		}
+	}
+}
+
+// The file that a load has read from can be read further, by who comes next.
+func TestLoadReaderLeavesAFile(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close() //nolint:errcheck // the test is over
+	defer w.Close() //nolint:errcheck // the test is over
+	store := newStore(t)
+	checkEnds(t, store, "(stream)", func(ctx context.Context) error {
+		_, err := transfer.LoadReader(ctx, store, r, transfer.LoadOptions{})
+		return err
+	})
+	if _, err := w.WriteString("next"); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(10*time.Second, func() { _ = w.Close() }).Stop()
+	got := make([]byte, 4)
+	if _, err := io.ReadFull(r, got); err != nil || string(got) != "next" {
+		t.Errorf("got %q, %v; want what was written after the load", got, err)
 	}
 }
 

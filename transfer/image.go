@@ -79,7 +79,7 @@ func (l *loader) addImage(config blob) (*image, error) {
 			return old, nil
 		}
 	}
-	if err := l.decode(config.entry, config.data, &img.config); err != nil {
+	if err := l.decode(config.entry, aConfig, config.data, &img.config); err != nil {
 		return nil, err
 	}
 	if err := checkRootFS(img.config.RootFS); err != nil {

@@ -114,7 +114,7 @@ func copyChecked(ctx context.Context, in *diskstore.Ingest, r io.Reader, want oc
 	pr, pw := io.Pipe()
 	result := make(chan error, 1)
 	go func() {
-		err := must.run(pr)
+		err := must.run(ctx, pr)
 		// The rest is read all the same: that the content is not what its
 		// digest says explains more than that it cannot be unpacked.
 		_, _ = io.Copy(io.Discard, pr)
@@ -134,15 +134,16 @@ func copyChecked(ctx context.Context, in *diskstore.Ingest, r io.Reader, want oc
 	return desc, err
 }
 
-// run unpacks r to its end and compares the digest of what comes out.
-func (c check) run(r io.Reader) error {
+// run unpacks r to its end and compares the digest of what comes out. That can
+// be much more than r has, so it obeys the context too.
+func (c check) run(ctx context.Context, r io.Reader) error {
 	unpacked, err := unpack(r, c.kind)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = unpacked.Close() }()
 	digester := c.diffID.Algorithm().Digester()
-	if _, err := io.Copy(digester.Hash(), unpacked); err != nil {
+	if _, err := io.Copy(digester.Hash(), newMeter(ctx, unpacked, func(int64) {})); err != nil {
 		return fmt.Errorf("unpacking: %w", err)
 	}
 	if err := sameDigest(c.diffID, digester.Digest()); err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
@@ -253,6 +254,44 @@ func TestLoadCancelled(t *testing.T) {
 		if rest := dump(t, store); len(rest) > 0 {
 			t.Errorf("left behind: %q", rest)
 		}
+	}
+}
+
+// A reader that has nothing to say does not hold up a load whose context ends.
+func TestLoadReaderCancelled(t *testing.T) {
+	for name, begin := range map[string][]byte{"at once": nil, "in the midst": gzipped(t, real(t, "docker-archive.tar"))[:5000]} {
+		t.Run(name, func(t *testing.T) {
+			r, w := io.Pipe()
+			defer w.Close()   //nolint:errcheck // never fails
+			go w.Write(begin) //nolint:errcheck // nobody may read it
+			store := newStore(t)
+			checkEnds(t, store, "(stream)", func(ctx context.Context) error {
+				_, err := transfer.LoadReader(ctx, store, r, transfer.LoadOptions{})
+				return err
+			})
+		})
+	}
+}
+
+// checkEnds makes sure that a load of what lies at path ends with its context
+// and leaves nothing.
+func checkEnds(t *testing.T, store *diskstore.Store, path string, load func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- load(ctx) }()
+	select {
+	case err := <-ended:
+		want := "archive " + path + ": " + context.DeadlineExceeded.Error()
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, jettison.ErrUnavailable) || err.Error() != want {
+			t.Errorf("err = %v, want %q of class Unavailable", err, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the load goes on after its context has ended")
+	}
+	if rest := dump(t, store); len(rest) > 0 {
+		t.Errorf("left behind: %q", rest)
 	}
 }
 

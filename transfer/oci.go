@@ -44,7 +44,7 @@ func (l *loader) checkLayoutFile(ctx context.Context) error {
 		return err
 	}
 	var layout ocispec.ImageLayout
-	if err := l.decode(name, data, &layout); err != nil {
+	if err := l.decode(name, aVersion, data, &layout); err != nil {
 		return err
 	}
 	if layout.Version != ocispec.ImageLayoutVersion {
@@ -138,7 +138,7 @@ func (l *loader) readManifest(ctx context.Context, desc ocispec.Descriptor) (oci
 		return manifest, nil, err
 	}
 	entry := blobName(desc.Digest)
-	if err := l.decode(entry, data, &manifest); err != nil {
+	if err := l.decode(entry, aManifest, data, &manifest); err != nil {
 		return manifest, nil, err
 	}
 	err = checkHead(desc.MediaType, manifest.MediaType, manifest.SchemaVersion)
@@ -151,7 +151,7 @@ func (l *loader) readManifest(ctx context.Context, desc ocispec.Descriptor) (oci
 // decodeIndex parses an index that its descriptor calls a mediaType.
 func (l *loader) decodeIndex(entry string, data []byte, mediaType string) (ocispec.Index, error) {
 	var index ocispec.Index
-	if err := l.decode(entry, data, &index); err != nil {
+	if err := l.decode(entry, anIndex, data, &index); err != nil {
 		return index, err
 	}
 	err := checkHead(mediaType, index.MediaType, index.SchemaVersion)

@@ -113,7 +113,7 @@ func (l *loader) withPlatform(ctx context.Context, desc ocispec.Descriptor) ([]o
 		return nil, err
 	}
 	desc.Platform = new(ocispec.Platform)
-	return []ocispec.Descriptor{desc}, l.decode(blobName(manifest.Config.Digest), data, desc.Platform)
+	return []ocispec.Descriptor{desc}, l.decode(blobName(manifest.Config.Digest), aConfig, data, desc.Platform)
 }
 
 // best returns the descriptor that serves want best: one of the very
@@ -153,11 +153,17 @@ func hostPlatform() ocispec.Platform {
 
 func zeroPlatform(p ocispec.Platform) bool { return p.OS == "" && p.Architecture == "" }
 
+// formatPlatform writes a platform as os(version)/architecture/variant, with
+// the parts that it has, as the errors of package jettison do.
 func formatPlatform(p ocispec.Platform) string {
-	if zeroPlatform(p) {
-		return "an unknown platform"
+	if p.OS == "" {
+		return "unknown"
 	}
-	return path.Join(p.OS, p.Architecture, p.Variant)
+	system := p.OS
+	if p.OSVersion != "" {
+		system += "(" + p.OSVersion + ")"
+	}
+	return path.Join(system, p.Architecture, p.Variant)
 }
 
 func listPlatforms(all []ocispec.Descriptor) string {

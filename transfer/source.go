@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -18,6 +20,14 @@ import (
 const (
 	maxManifest = 4 << 20 // bytes of a manifest or an index
 	maxConfig   = 8 << 20 // bytes of an image configuration
+
+	// maxDocuments is about how many bytes of memory the documents of an archive
+	// may take, all together and each as often as it is read: some thousands of
+	// images.
+	maxDocuments = 64 << 20
+	// valueCost is about what a value takes in memory that is one of several in
+	// a document, besides its text: a few bytes of JSON can make a large struct.
+	valueCost = 64
 )
 
 // A source is an archive whose files are opened by name. Names are relative,
@@ -83,11 +93,22 @@ func (l *loader) readFile(ctx context.Context, name string, limit int64, by stri
 	if size > limit {
 		return nil, l.wrap(name, fmt.Errorf("has %d bytes, at most %d are read", size, limit))
 	}
+	if err := l.spend(size); err != nil {
+		return nil, err
+	}
 	data := make([]byte, size)
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, l.wrap(name, err)
 	}
-	return data, nil
+	return data, l.spend(valueCost * int64(bytes.Count(data, []byte(","))))
+}
+
+// spend counts the memory that documents take.
+func (l *loader) spend(cost int64) error {
+	if l.cost += cost; l.cost > maxDocuments {
+		return l.wrap("", fmt.Errorf("the configurations and manifests of its images take more than %d bytes of memory; load it in parts", maxDocuments))
+	}
+	return nil
 }
 
 // namedBy adds to err which document names the file in question.
@@ -129,12 +150,30 @@ func sameDigest(want, got digest.Digest) error {
 	return &diskstore.DigestError{Want: want, Got: got}
 }
 
-// decode parses a JSON document found under name.
-func (l *loader) decode(name string, data []byte, into any) error {
-	if err := json.Unmarshal(data, into); err != nil {
-		return l.wrap(name, fmt.Errorf("not the JSON expected: %w", err))
+// decode parses a JSON document found under name, which is to be what.
+func (l *loader) decode(name, what string, data []byte, into any) error {
+	err := json.Unmarshal(data, into)
+	if err == nil {
+		return nil
 	}
-	return nil
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return l.wrap(name, fmt.Errorf("is not %s: %w", what, err))
+	}
+	value, _, _ := strings.Cut(wrong.Value, " ") // without the number that is one
+	if field := wrong.Field; field != "" {
+		value += fmt.Sprintf(" in the field %q", field[strings.LastIndex(field, ".")+1:])
+	}
+	return l.wrap(name, fmt.Errorf("is not %s: it has a JSON %s", what, value))
 }
+
+// What documents are to be, in the words of errors.
+const (
+	aList     = "a list of images"
+	anIndex   = "an image index"
+	aManifest = "an image manifest"
+	aConfig   = "an image configuration"
+	aVersion  = "the version of an image layout"
+)
 
 func (l *loader) wrap(entry string, err error) error { return located(l.path, entry, err) }

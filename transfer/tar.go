@@ -88,8 +88,8 @@ func newEntry(header *tar.Header, file *os.File) (string, entry, error) {
 func tarError(last string, err error) error {
 	damaged, short := errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
-	case last == "" && (damaged || short):
-		return fmt.Errorf("is no tar archive, plain or compressed with gzip or zstd: %w", err)
+	case last == "" && (damaged || short): // whatever it is, it does not begin as one
+		return errors.New("is no tar archive, plain or compressed once with gzip or zstd")
 	case damaged:
 		return fmt.Errorf("damaged after entry %s: %w", last, err)
 	case short:
@@ -152,7 +152,7 @@ func found(ok bool, name, at string) error {
 	case name == at:
 		return fs.ErrNotExist
 	default:
-		return fmt.Errorf("link to %s: %w", at, fs.ErrNotExist)
+		return fmt.Errorf("link to %q: %w", at, fs.ErrNotExist)
 	}
 }
 
@@ -180,7 +180,7 @@ func (a *archive) follow(name string) (string, error) {
 	}
 	target, err := localName(target)
 	if err != nil {
-		return "", fmt.Errorf("link to %q leaves the directory of the archive", e.link)
+		return "", leaves(e.link)
 	}
 	return target, nil
 }

@@ -1,0 +1,13 @@
+package transfer
+
+// Limits of unpacking that a test cannot reach.
+const (
+	FreeSize = freeSize
+	MaxRatio = maxRatio
+)
+
+// MaxUnpacked is how many bytes may come out of an archive of which read
+// bytes were read.
+func (o LoadOptions) MaxUnpacked(compressed string, read int64) int64 {
+	return o.maxSize(map[string]compression{"plain": plain, "gzip": gzipped, "zstd": zstandard}[compressed], read)
+}
