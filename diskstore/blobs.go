@@ -189,12 +189,18 @@ func (b *blobs) syncDir(dir string) error {
 	return unavailable(err)
 }
 
+// The kinds of temporary files, which begin their names.
+const (
+	tempBlob    = "blob"
+	tempArchive = "archive"
+)
+
 // create makes a temporary file.
-func (b *blobs) create() (*tempFile, error) {
+func (b *blobs) create(kind string) (*tempFile, error) {
 	if err := b.step(opCreate, b.ingestDir()); err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(b.ingestDir(), "blob-*")
+	f, err := os.CreateTemp(b.ingestDir(), kind+"-*")
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -63,7 +63,7 @@ func (s *Store) Ingest(ctx context.Context) (*Ingest, error) {
 // at the next [Open] after a crash; it need not be closed. The error is of
 // class Unavailable when the disk refuses.
 func (in *Ingest) Temp() (*os.File, error) {
-	temp, err := in.store.files.create()
+	temp, err := in.store.files.create(tempArchive)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (in *Ingest) Write(ctx context.Context, r io.Reader, want ocispec.Descripto
 	} else if want.Size < 0 {
 		return want, check(want)
 	}
-	temp, err := in.store.files.create()
+	temp, err := in.store.files.create(tempBlob)
 	if err != nil {
 		return want, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -316,80 +315,5 @@ func create(t testing.TB, name string, layers ...string) func(*kvstore.Tx) error
 		}
 		_, err := tx.Images.Create(t.Context(), spec)
 		return err
-	}
-}
-
-func TestLoadingAgainPutsBackWhatIsMissing(t *testing.T) {
-	for name, harm := range map[string]func(path string) error{
-		"missing": os.Remove,
-		"short":   func(path string) error { return os.Truncate(path, 2) },
-		"altered": func(path string) error { return os.WriteFile(path, []byte("Layer"), 0o600) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := open(t, t.TempDir())
-			_, err := load(t.Context(), s, "app", "layer")
-			must(t, err)
-			must(t, harm(filepath.Join(s.Dir(), "blobs", "sha256", describe("layer").Digest.Encoded())))
-			has, err := ingest(t, s).Has(t.Context(), describe("layer"))
-			if err != nil || has {
-				t.Errorf("has: got %t (error %v), want false", has, err)
-			}
-			err = ingest(t, s).Need(t.Context(), describe("layer"))
-			wants(t, err, jettison.ErrInternal, "load an image that has it again")
-			_, err = load(t.Context(), s, "app", "layer")
-			must(t, err)
-			sound(t, s)
-		})
-	}
-}
-
-// What an ingest has verified it does not read again.
-func TestContentIsVerifiedOnce(t *testing.T) {
-	s := open(t, t.TempDir())
-	_, err := load(t.Context(), s, "app", "layer")
-	must(t, err)
-	in := ingest(t, s)
-	must(t, in.Need(t.Context(), describe("layer")))
-	must(t, os.WriteFile(filepath.Join(s.Dir(), "blobs", "sha256", describe("layer").Digest.Encoded()), []byte("Layer"), 0o600))
-	must(t, in.Need(t.Context(), describe("layer")))
-	if err := ingest(t, s).Need(t.Context(), describe("layer")); err == nil {
-		t.Error("another ingest found no damage")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	wants(t, ingest(t, s).Need(ctx, describe("layer")), jettison.ErrUnavailable, "canceled")
-}
-
-func TestTemp(t *testing.T) {
-	for name, end := range map[string]func(*diskstore.Ingest) error{
-		"closed":    (*diskstore.Ingest).Close,
-		"committed": func(in *diskstore.Ingest) error { return in.Commit(t.Context(), nothing) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := open(t, t.TempDir())
-			in := ingest(t, s)
-			for range 2 {
-				file, err := in.Temp()
-				must(t, err)
-				_, err = file.WriteString("some")
-				must(t, err)
-				got := make([]byte, 4)
-				if _, err := file.ReadAt(got, 0); err != nil || string(got) != "some" {
-					t.Errorf("got %q (error %v), want some", got, err)
-				}
-			}
-			if got := sum(onDisk(t, s.Dir())); got != 8 {
-				t.Errorf("got %d bytes, want those of two files", got)
-			}
-			must(t, end(in))
-			if left := onDisk(t, s.Dir()); len(left) > 0 {
-				t.Errorf("got files %v, want none", left)
-			}
-			_, err := in.Temp()
-			wants(t, err, jettison.ErrInvalidArgument, "has ended")
-			if left := onDisk(t, s.Dir()); len(left) > 0 {
-				t.Errorf("got files %v, want none", left)
-			}
-		})
 	}
 }

@@ -9,8 +9,9 @@
 //
 // Everything an archive says is checked: the digest and size of each blob, the
 // digest of what each compressed layer unpacks to, and every path and link. What
-// the store has already is verified there, and replaced if it is damaged, so that
-// after a load all content of all its images is right.
+// the store has already is verified there, and replaced if it is damaged: after
+// a load, all content of all its images is right.
+//
 // Content goes to the store while it is read, but nothing is visible before all
 // of it has proved right; then images and names appear in one commit. After an
 // error the store is as it was.
