@@ -41,7 +41,7 @@ func TestLoadMaxSize(t *testing.T) {
 				}
 				return
 			}
-			checkRefusal(t, err, "(stream)", badInput{want: "LoadOptions.MaxSize"})
+			checkRefusal(t, err, "(stream)", badInput{want: "raise the maximum size"})
 			var large *transfer.TooLargeError
 			if !errors.As(err, &large) || large.Limit != tt.maxSize || !errors.Is(large, jettison.ErrInvalidArgument) {
 				t.Errorf("err = %#v, want a TooLargeError of %d", err, tt.maxSize)

@@ -29,7 +29,7 @@ type TooLargeError struct {
 
 // Error names the limit and how to change it.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("has more than %d bytes when it is unpacked, which is the limit (LoadOptions.MaxSize)", e.Limit)
+	return fmt.Sprintf("has more than %d bytes when it is unpacked, which is the limit: raise the maximum size", e.Limit)
 }
 
 // InvalidParameter marks the error as of class InvalidArgument.

@@ -30,6 +30,7 @@ const stdin = "-"
 // loadFlags are the flags of load.
 type loadFlags struct {
 	input, platform string
+	maxSize         byteSize
 	quiet           bool
 }
 
@@ -56,6 +57,7 @@ func newLoad(set *settings) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVarP(&flags.input, "input", "i", "", "`FILE` or directory to read, or - for standard input")
+	f.Var(&flags.maxSize, "max-size", "maximum `SIZE` of a compressed archive when it is unpacked (default: 4GB, and more for a large archive)")
 	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to take of an image for several: os/arch[/variant] (default: this machine's)")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show no progress")
 	return cmd
@@ -106,7 +108,7 @@ func untilDone(ctx context.Context, in io.Reader) io.Reader {
 
 // options are the options of the load. What is wrong with them is wrong usage.
 func (f *loadFlags) options(cmd *cobra.Command) (transfer.LoadOptions, error) {
-	var opts transfer.LoadOptions
+	opts := transfer.LoadOptions{MaxSize: f.maxSize.bytes}
 	if !cmd.Flags().Changed("input") {
 		f.input = stdin
 	}
