@@ -38,6 +38,10 @@ test: ## Run the tests of all modules, and the short ones against Docker's code
 	@$(call each,go test $(TESTFLAGS) ./...)
 	@$(call outside,go test -short $(TESTFLAGS) ./...)
 
+.PHONY: test-rights
+test-rights: ## Run the tests of missing rights as a user whom rights bind
+	@./.ci/unprivileged
+
 .PHONY: race
 race: ## Run the tests under the race detector (needs gcc)
 	@$(call each,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)
@@ -85,7 +89,7 @@ tidy-check: ## Check that go.mod and go.sum are tidy
 	@$(call outside,go mod tidy -diff)
 
 .PHONY: ci
-ci: build vet tidy-check lint test race ci-fuzz demo ## Do all that CI does
+ci: build vet tidy-check lint test test-rights race ci-fuzz demo ## Do all that CI does
 
 .PHONY: ci-fuzz
 ci-fuzz: FUZZTIME = 3s
