@@ -45,6 +45,7 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 .PHONY: race
 race: ## Run the tests under the race detector (needs gcc)
 	@$(call each,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)
+	@$(call outside,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)
 
 .PHONY: cover
 cover: ## Show how much of each package of the root module the tests reach
