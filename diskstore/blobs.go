@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"syscall"
 
@@ -13,29 +12,14 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs"
 )
 
-// An op is a step that changes files.
-type op string
-
-const (
-	opMkdir   op = "mkdir"
-	opCreate  op = "create"
-	opWrite   op = "write"
-	opSync    op = "sync"
-	opRename  op = "rename"
-	opRemove  op = "remove"
-	opSyncDir op = "syncdir"
-)
-
-// blobs is the part of a store that lies in files. Every change to a file goes
-// through one of its methods, one step each, and every path that comes from a
-// digest through path.
+// blobs is the part of a store that lies in files. Every path that comes from a
+// digest goes through path, and every change through fs.
 type blobs struct {
 	dir string
-	// before, if not nil, is called before each step, which does not happen
-	// when it fails. Tests set it.
-	before func(op, string) error
+	fs  vfs.FS
 	// made are the directories that makeDir has made, in that order.
 	made []string
 }
@@ -91,10 +75,7 @@ func (b *blobs) makeDir(dir string) error {
 	if err := b.makeDir(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	if err := b.step(opMkdir, dir); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := b.fs.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return unavailable(err)
 	}
 	b.made = append(b.made, dir)
@@ -139,18 +120,12 @@ func (b *blobs) place(temp string, content digest.Digest) error {
 	if err != nil {
 		return err
 	}
-	if err := b.step(opRename, path); err != nil {
-		return err
-	}
-	return unavailable(os.Rename(temp, path))
+	return unavailable(b.fs.Rename(temp, path))
 }
 
 // remove removes a file. One that is not there is no error.
 func (b *blobs) remove(path string) error {
-	if err := b.step(opRemove, path); err != nil {
-		return err
-	}
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+	if err := b.fs.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return unavailable(err)
 	}
 	return nil
@@ -173,21 +148,7 @@ func (b *blobs) sync(contents []digest.Digest) error {
 }
 
 // syncDir makes the names in a directory durable.
-func (b *blobs) syncDir(dir string) error {
-	if err := b.step(opSyncDir, dir); err != nil {
-		return err
-	}
-	if runtime.GOOS == "windows" { // where a directory cannot be synced
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return unavailable(err)
-	}
-	err = f.Sync()
-	_ = f.Close() // nothing was written
-	return unavailable(err)
-}
+func (b *blobs) syncDir(dir string) error { return unavailable(b.fs.SyncDir(dir)) }
 
 // The kinds of temporary files, which begin their names.
 const (
@@ -197,47 +158,31 @@ const (
 
 // create makes a temporary file.
 func (b *blobs) create(kind string) (*tempFile, error) {
-	if err := b.step(opCreate, b.ingestDir()); err != nil {
-		return nil, err
-	}
-	f, err := os.CreateTemp(b.ingestDir(), kind+"-*")
+	f, err := b.fs.CreateTemp(b.ingestDir(), kind+"-*")
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	return &tempFile{blobs: b, file: f}, nil
 }
 
-func (b *blobs) step(o op, path string) error {
-	if b.before == nil {
-		return nil
-	}
-	return unavailable(b.before(o, path))
-}
-
 // A tempFile is content that is being written.
 type tempFile struct {
 	blobs *blobs
-	file  *os.File
+	file  vfs.File
 }
 
 func (t *tempFile) Write(p []byte) (int, error) {
-	if err := t.blobs.step(opWrite, t.file.Name()); err != nil {
-		return 0, err
-	}
 	n, err := t.file.Write(p)
 	return n, unavailable(err)
 }
 
 // finish makes the bytes durable and closes the file.
 func (t *tempFile) finish() error {
-	err := t.blobs.step(opSync, t.file.Name())
-	if err == nil {
-		err = unavailable(t.file.Sync())
-	}
+	err := t.file.Sync()
 	if closing := t.file.Close(); err == nil {
-		err = unavailable(closing)
+		err = closing
 	}
-	return err
+	return unavailable(err)
 }
 
 // discard closes and removes the file.

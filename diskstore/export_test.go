@@ -3,6 +3,8 @@ package diskstore
 import (
 	"context"
 
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs/faultfs"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kvstore"
 )
@@ -10,9 +12,9 @@ import (
 // ClearLimit is how many marks of removed files are kept at most.
 const ClearLimit = clearLimit
 
-// OpenStepping is Open of a store that calls before ahead of each step that
-// changes files; a step does not happen when it fails.
-func OpenStepping(ctx context.Context, dir string, opts *Options, before func(step, path string) error) (*Store, error) {
+// OpenFaulty is Open of a store that changes its files through files, for which
+// each commit of the records is a step too.
+func OpenFaulty(ctx context.Context, dir string, opts *Options, files *faultfs.FS) (*Store, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
@@ -20,8 +22,61 @@ func OpenStepping(ctx context.Context, dir string, opts *Options, before func(st
 	if err != nil {
 		return nil, err
 	}
-	s.files.before = func(o op, path string) error { return before(string(o), path) }
-	return s, s.open(ctx, opts)
+	s.files.fs = files
+	s.engine = func(db kv.DB) kv.DB { return &faultyDB{DB: db, files: files, path: s.metaPath()} }
+	if err := s.open(ctx, opts); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// A faultyDB is a database whose commits are steps, as far as they change
+// something.
+type faultyDB struct {
+	kv.DB
+	files *faultfs.FS
+	path  string
+}
+
+// Update fails ahead of its commit, or after it, as the step does.
+func (db *faultyDB) Update(ctx context.Context, fn func(kv.Tx) error) error {
+	var late error
+	err := db.DB.Update(ctx, func(tx kv.Tx) error {
+		writes := &writes{Tx: tx}
+		if err := fn(writes); err != nil || !writes.any {
+			return err
+		}
+		commits := false
+		err := db.files.Do(faultfs.Commit, db.path, func() error {
+			commits = true
+			return nil
+		})
+		err = class.Wrap(class.Unavailable, err)
+		if commits {
+			late, err = err, nil
+		}
+		return err
+	})
+	if err == nil {
+		err = late
+	}
+	return err
+}
+
+// writes is a transaction that knows whether it changes anything.
+type writes struct {
+	kv.Tx
+	any bool
+}
+
+func (w *writes) Put(ctx context.Context, key, value []byte) error {
+	w.any = true
+	return w.Tx.Put(ctx, key, value)
+}
+
+func (w *writes) Delete(ctx context.Context, key []byte) error {
+	w.any = true
+	return w.Tx.Delete(ctx, key)
 }
 
 // Wrap puts something between the store and its records.

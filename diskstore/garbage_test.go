@@ -15,11 +15,11 @@ import (
 )
 
 // The order of the steps is what a crash cannot harm: content is durable before
-// its name, and its name before the record. A deletion costs no step beyond its
-// removals.
+// its name, and its name before the record. A deletion costs one
+// commit, and no step beyond its removals.
 func TestOrderOfSteps(t *testing.T) {
 	var steps []string
-	s, err := diskstore.OpenStepping(t.Context(), t.TempDir(), nil, func(step, path string) error {
+	s, err := openStepping(t.Context(), t.TempDir(), nil, func(step, path string) error {
 		if strings.Contains(path, "ingest") {
 			step += " temporary"
 		}
@@ -38,18 +38,18 @@ func TestOrderOfSteps(t *testing.T) {
 	want := []string{
 		"create temporary", "write temporary", "sync temporary",
 		"create temporary", "write temporary", "sync temporary",
-		"rename", "rename", "syncdir",
+		"commit", "rename", "rename", "syncdir", "commit",
 	}
 	if diff := cmp.Diff(taken(), want); diff != "" {
 		t.Errorf("steps of a load (-got +want):\n%s", diff)
 	}
 	_, err = load(t.Context(), s, "app", "layer")
 	must(t, err)
-	if diff := cmp.Diff(taken(), []string{"syncdir"}); diff != "" {
+	if diff := cmp.Diff(taken(), []string{"syncdir", "commit"}); diff != "" {
 		t.Errorf("steps of a load of what is there (-got +want):\n%s", diff)
 	}
 	must(t, remove(t.Context(), s, "app"))
-	if diff := cmp.Diff(taken(), []string{"remove", "remove"}); diff != "" {
+	if diff := cmp.Diff(taken(), []string{"commit", "remove", "remove"}); diff != "" {
 		t.Errorf("steps of a deletion (-got +want):\n%s", diff)
 	}
 	must(t, s.Edit(t.Context(), nothing))
@@ -81,7 +81,7 @@ func TestContentComesBackAndGoesAgain(t *testing.T) {
 // knows of.
 func TestMarkOfContentThatComesBackStays(t *testing.T) {
 	var clearing, placing func() // what happens ahead of each one's syncdir
-	s, err := diskstore.OpenStepping(t.Context(), t.TempDir(), nil, func(step, _ string) error {
+	s, err := openStepping(t.Context(), t.TempDir(), nil, func(step, _ string) error {
 		if step != "syncdir" {
 			return nil
 		}

@@ -18,6 +18,8 @@ import (
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/diskstore"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/vfs"
+	"github.com/jettison-oci/jettison/internal/vfs/faultfs"
 	"github.com/jettison-oci/jettison/kvstore"
 	"github.com/jettison-oci/jettison/refstore"
 )
@@ -43,6 +45,18 @@ func open(t testing.TB, dir string) *diskstore.Store {
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	return s
+}
+
+// openStepping opens a store that calls before ahead of each step that changes
+// files; a step does not happen when it fails.
+func openStepping(ctx context.Context, dir string, opts *diskstore.Options, before func(step, path string) error) (*diskstore.Store, error) {
+	files := faultfs.New(vfs.OS{}, func(s faultfs.Step) faultfs.Fault {
+		if err := before(string(s.Op), s.Path); err != nil {
+			return faultfs.Fault{Kind: faultfs.Fail, Err: err}
+		}
+		return faultfs.Fault{}
+	})
+	return diskstore.OpenFaulty(ctx, dir, opts, files)
 }
 
 // describe returns the descriptor of content.

@@ -74,7 +74,7 @@ func (in *Ingest) Temp() (*os.File, error) {
 		return nil, errEnded
 	}
 	in.free = append(in.free, temp)
-	return temp.file, nil
+	return temp.file.Raw(), nil
 }
 
 // Has reports whether the content, of this digest and this size, is in the

@@ -10,6 +10,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kv/boltkv"
 	"github.com/jettison-oci/jettison/kvstore"
@@ -75,9 +76,10 @@ func newStore(dir string, opts *Options) (*Store, error) {
 	return &Store{
 		dir:      abs,
 		readOnly: opts.ReadOnly,
-		files:    &blobs{dir: abs},
+		files:    &blobs{dir: abs, fs: vfs.OS{}},
 		garbage:  newGarbage(),
 		log:      log,
+		engine:   func(db kv.DB) kv.DB { return db },
 	}, nil
 }
 
@@ -104,9 +106,10 @@ func (s *Store) openDB(ctx context.Context, opts *Options) error {
 	db, err := boltkv.Open(ctx, s.metaPath(), &boltkv.Options{
 		ReadOnly:    opts.ReadOnly,
 		LockTimeout: opts.LockTimeout,
+		FS:          s.files.fs,
 	})
 	if err == nil {
-		s.db = db // and no DB that is nil in an interface that is not
+		s.db = s.engine(db)
 	}
 	return err
 }

@@ -157,7 +157,7 @@ func TestFailedOpenLeavesNothing(t *testing.T) {
 		dir := filepath.Join(parent, "some", "store")
 		for n := range 5 {
 			count := 0
-			_, err := diskstore.OpenStepping(t.Context(), dir, nil, func(step, path string) error {
+			_, err := openStepping(t.Context(), dir, nil, func(step, path string) error {
 				if step == missing {
 					count++
 				}

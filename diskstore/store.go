@@ -41,8 +41,10 @@ type Store struct {
 	files    *blobs
 	garbage  *garbage
 	log      *slog.Logger
-	closing  sync.Once
-	closed   error
+	// engine puts what a test wants between the store and its records.
+	engine  func(kv.DB) kv.DB
+	closing sync.Once
+	closed  error
 }
 
 var _ jettison.Backend = (*Store)(nil)

@@ -97,7 +97,7 @@ func TestMarksAreClearedInBulk(t *testing.T) {
 func TestFileThatCannotBeRemovedWaits(t *testing.T) { // D12
 	var log bytes.Buffer
 	broken := true
-	s, err := diskstore.OpenStepping(t.Context(), t.TempDir(), &diskstore.Options{
+	s, err := openStepping(t.Context(), t.TempDir(), &diskstore.Options{
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	}, func(step, path string) error {
 		if broken && step == "remove" && strings.Contains(path, "blobs") {

@@ -34,6 +34,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kv/internal/txn"
 )
@@ -47,6 +48,7 @@ const bucketName = "jettison"
 type DB struct {
 	path     string
 	readOnly bool
+	fs       vfs.FS
 	gate     *txn.Gate
 	bolt     *bolt.DB
 	file     *os.File

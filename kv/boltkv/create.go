@@ -39,7 +39,7 @@ func (db *DB) prepare(opts *Options) error {
 		if info, err := os.Lstat(db.path); err == nil && info.Mode().Type() == fs.ModeSymlink {
 			return class.Errorf(class.NotFound, "open %s: the link leads to no file", db.path)
 		}
-		return db.create(opts, db.path, link)
+		return db.create(opts, db.path, db.link)
 	case err == nil && info.Size() == 0:
 		return db.fill(opts)
 	}
@@ -53,14 +53,14 @@ func (db *DB) create(opts *Options, path string, publish func(temp, path string)
 	if dir == "" {
 		dir = "."
 	}
-	file, err := os.CreateTemp(dir, name+unfinished+"*")
+	file, err := db.fs.CreateTemp(dir, name+unfinished+"*")
 	if err != nil {
 		return db.rename(err)
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // the next Open tries again
+	defer db.fs.Remove(file.Name()) //nolint:errcheck // the next Open tries again
 	err = db.guard(func() error {
 		whole, err := bolt.Open(file.Name(), 0o600, &bolt.Options{
-			OpenFile: func(string, int, fs.FileMode) (*os.File, error) { return file, nil },
+			OpenFile: func(string, int, fs.FileMode) (*os.File, error) { return file.Raw(), nil },
 		})
 		if err != nil {
 			return err // bbolt has closed the file
@@ -71,7 +71,7 @@ func (db *DB) create(opts *Options, path string, publish func(temp, path string)
 		err = publish(file.Name(), path)
 	}
 	if err == nil && !opts.NoSync {
-		err = syncDir(dir)
+		err = db.fs.SyncDir(dir)
 	}
 	return db.rename(err)
 }
@@ -94,8 +94,8 @@ func (db *DB) rename(err error) error {
 // link gives a file its name, unless someone else has made a file of that name
 // meanwhile; theirs is as good. A rename would take the file out of their
 // hands.
-func link(temp, path string) error {
-	err := os.Link(temp, path)
+func (db *DB) link(temp, path string) error {
+	err := db.fs.Link(temp, path)
 	switch {
 	case err == nil, errors.Is(err, fs.ErrExist):
 		return nil
@@ -106,7 +106,7 @@ func link(temp, path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
-	return os.Rename(temp, path)
+	return db.fs.Rename(temp, path)
 }
 
 // current is errAgain when the file that was opened and locked is no longer the
@@ -133,7 +133,7 @@ func (db *DB) removeUnfinished() {
 	entries, _ := os.ReadDir(dir) // what cannot be seen cannot be removed
 	for _, entry := range entries {
 		if IsUnfinished(entry.Name(), of) {
-			_ = os.Remove(filepath.Join(dir, entry.Name())) // it takes room, and does no other harm
+			_ = db.fs.Remove(filepath.Join(dir, entry.Name())) // it takes room, and does no other harm
 		}
 	}
 }

@@ -41,5 +41,5 @@ func (db *DB) fill(opts *Options) error {
 	if info, err := db.file.Stat(); err != nil || info.Size() > 0 {
 		return err
 	}
-	return db.create(opts, path, os.Rename)
+	return db.create(opts, path, db.fs.Rename)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs"
 	"github.com/jettison-oci/jettison/kv/internal/txn"
 )
 
@@ -28,6 +28,9 @@ type Options struct {
 	// stops may then leave a damaged file behind. It is for files that can be
 	// thrown away.
 	NoSync bool
+	// FS is what the file is made through: the tests of this module make it
+	// fail. Nil means the file system of the machine.
+	FS vfs.FS
 }
 
 const (
@@ -57,7 +60,10 @@ func Open(ctx context.Context, path string, opts *Options) (*DB, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, class.Errorf(class.InvalidArgument, "open %s: not a regular file", path)
 	}
-	db := &DB{path: path, readOnly: opts.ReadOnly, gate: txn.NewGate(path)}
+	db := &DB{path: path, readOnly: opts.ReadOnly, fs: opts.FS, gate: txn.NewGate(path)}
+	if db.fs == nil {
+		db.fs = vfs.OS{}
+	}
 	if err := db.waitOpen(ctx, opts); err != nil {
 		return nil, err
 	}
@@ -186,21 +192,4 @@ func (db *DB) check() error {
 			return nil
 		})
 	})
-}
-
-// syncDir makes the name of a new file durable: without it the first Update
-// could be lost with the file.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // a directory cannot be synced there, and need not be
-	}
-	d, err := os.Open(dir) //nolint:gosec // the caller's path
-	if err != nil {
-		return class.Wrap(class.Unavailable, err)
-	}
-	err = d.Sync()
-	if closeErr := d.Close(); err == nil {
-		err = closeErr
-	}
-	return class.Wrap(class.Unavailable, err)
 }
