@@ -78,10 +78,18 @@ type DB interface {
 	// Update runs fn and makes all it wrote visible and durable in one step;
 	// when Update returns nil, both have happened. When fn returns an error,
 	// that error is returned as it is and nothing has changed; nor has
-	// anything when fn panics. Updates happen as if one after another. An
-	// engine that finds only at the end that another one came in between runs
-	// fn again on the new state, so fn must start afresh each time. Once fn
-	// has returned, the context no longer stops the commit.
+	// anything when fn panics or ends its goroutine. A context that ends while
+	// Update waits for its turn ends the wait, and fn does not run; once fn has
+	// returned, the context no longer stops the commit.
+	//
+	// Updates happen as if one after another. An engine may run fn again on
+	// another state: when it finds only at the end that another one came in
+	// between, or when a commit that several share cannot be made because of
+	// one of them. So fn must start afresh each time; it never sees what it
+	// wrote before. When Updates share a commit, fn sees what those before it
+	// wrote, and others do not until all of it is durable. If it cannot be made
+	// so, all of them fail, with an error of class Unavailable, also one whose
+	// fn had an error: it may rest on what did not last.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// Close frees what the DB holds, after the transactions under way have

@@ -96,19 +96,21 @@ func oneAfterAnother(ctx context.Context, db kv.DB) error {
 	return nil
 }
 
-// increment adds one to the decimal value of "count".
 func increment(ctx context.Context, db kv.DB) error {
-	return db.Update(ctx, func(tx kv.Tx) error {
-		n := 0
-		value, err := tx.Get(ctx, []byte("count"))
-		if err == nil {
-			n, err = strconv.Atoi(string(value))
-		} else if errors.Is(err, kv.ErrNotFound) {
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-		return put(ctx, tx, "count", strconv.Itoa(n+1))
-	})
+	return db.Update(ctx, func(tx kv.Tx) error { return count(ctx, tx) })
+}
+
+// count adds one to the decimal value of "count".
+func count(ctx context.Context, tx kv.Tx) error {
+	n := 0
+	value, err := tx.Get(ctx, []byte("count"))
+	if err == nil {
+		n, err = strconv.Atoi(string(value))
+	} else if errors.Is(err, kv.ErrNotFound) {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return put(ctx, tx, "count", strconv.Itoa(n+1))
 }

@@ -144,6 +144,37 @@ func losesUpdates() kv.DB {
 	})
 }
 
+func failsTogether() kv.DB {
+	var (
+		waiting atomic.Int32
+		failed  error // belongs to whoever runs
+	)
+	return updating(func(db kv.DB, ctx context.Context, fn func(kv.Tx) error) error {
+		waiting.Add(1)
+		defer waiting.Add(-1)
+		return db.Update(ctx, func(tx kv.Tx) error {
+			if failed != nil {
+				defer func() { failed = nil }()
+				return fmt.Errorf("shared with another: %v", failed)
+			}
+			err := fn(tx)
+			if waiting.Load() > 1 {
+				failed = err
+			}
+			return err
+		})
+	})
+}
+
+func waitsOn() kv.DB {
+	return updating(func(db kv.DB, ctx context.Context, fn func(kv.Tx) error) error {
+		if ctx.Err() == nil {
+			ctx = context.WithoutCancel(ctx)
+		}
+		return db.Update(ctx, fn)
+	})
+}
+
 func blind() kv.DB {
 	return updating(func(db kv.DB, ctx context.Context, fn func(kv.Tx) error) error {
 		return db.Update(ctx, func(tx kv.Tx) error {

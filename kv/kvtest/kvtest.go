@@ -31,7 +31,9 @@ type Case struct {
 // Cases returns all cases, simple ones first.
 func Cases() []Case {
 	var all []Case
-	for _, group := range [][]Case{entryCases(), scanCases(), txCases(), concurrencyCases(), contextCases(), closeCases()} {
+	for _, group := range [][]Case{
+		entryCases(), scanCases(), txCases(), concurrencyCases(), companyCases(), contextCases(), closeCases(),
+	} {
 		all = append(all, group...)
 	}
 	return all

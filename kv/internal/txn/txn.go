@@ -31,7 +31,7 @@ func NewGate(name string) *Gate {
 // Enter lets a reading transaction in; [Gate.Leave] must follow. It fails when
 // the context has ended or the gate is closed, both of class Unavailable.
 func (g *Gate) Enter(ctx context.Context) error {
-	if err := ended(ctx); err != nil {
+	if err := Ended(ctx); err != nil {
 		return err
 	}
 	g.mu.Lock()
@@ -57,10 +57,14 @@ func (g *Gate) EnterAlone(ctx context.Context) error {
 	}
 	select {
 	case g.turn <- struct{}{}:
+		if err := Ended(ctx); err != nil {
+			g.LeaveAlone()
+			return err
+		}
 		return nil
 	case <-ctx.Done():
 		g.Leave()
-		return ended(ctx)
+		return Ended(ctx)
 	}
 }
 
@@ -96,7 +100,7 @@ func (s *State) Read(ctx context.Context) error {
 	if s.over {
 		return class.Errorf(class.InvalidArgument, "the transaction has ended")
 	}
-	return ended(ctx)
+	return Ended(ctx)
 }
 
 // Write returns why the transaction cannot be written to: as for Read, or a
@@ -120,7 +124,8 @@ func (s *State) Scan(walk func(yield func(kv.Entry, error) bool) error) iter.Seq
 	}
 }
 
-// ended returns the error of a context that has ended, with its class.
-func ended(ctx context.Context) error {
+// Ended returns the error of a context that has ended, of class Unavailable,
+// and nil for one that has not.
+func Ended(ctx context.Context) error {
 	return class.Wrap(class.Unavailable, ctx.Err())
 }
