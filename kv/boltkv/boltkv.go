@@ -4,22 +4,28 @@
 // wrote nothing costs no write. One process at a time has the file open, or
 // several that only read. All entries lie in one bucket.
 //
-// Updates wait for each other until their context ends. A View does not wait
-// for an Update, but an Update that makes the file outgrow its memory mapping
-// waits at its end for the Views under way, and later Views wait for it: keep
-// Views short. Keys have at most 32,768 bytes and values less than 2 GiB.
+// Updates run one at a time, each until its context ends waiting for its turn.
+// Those that wait when one has run its function join its commit: one write and
+// one sync are for all. An Update that is alone never waits for others to come.
+// At most 256 Updates share a commit, and none joins when a MiB is pending.
+//
+// A View does not wait for an Update, but a commit that makes the file outgrow
+// its memory mapping waits for the Views under way, and later Views wait for
+// it: keep Views short. Keys have at most 32,768 bytes and values less than
+// 2 GiB.
 //
 // Damage is an error, a [*DamagedError] that names the file, never a panic or
-// a fault (rule E3); an Update that meets it changes nothing. What is noticed
-// is what makes a page unreadable. Bbolt has no checksum for a page, so one
-// whose bytes still make sense is believed: records carry checksums of their
-// own. Two alterations are beyond this package: a length that is too large can
-// cost an Update much time and memory, and a page that is made to lie beneath
-// itself is not survived.
+// a fault (rule E3); an Update that meets it changes nothing, and those that
+// share its commit are made without it. What is noticed is what makes a page
+// unreadable. Bbolt has no checksum for a page, so one whose bytes still make
+// sense is believed: records carry checksums of their own. Two alterations are
+// beyond this package: a length that is too large can cost an Update much time
+// and memory, and a page that is made to lie beneath itself is not survived.
 //
 // An error of an Update that could not be written (the disk is full, say) is
-// of class Unavailable, and nothing has changed. Only when the very last sync
-// is what fails may the change turn out to be there after all.
+// of class Unavailable, and nothing has changed; it is that of all who share
+// the commit. Only when the very last sync is what fails may the change turn
+// out to be there after all.
 //
 // What the contract forbids and this engine can notice, it refuses with an
 // error of class InvalidArgument: using a transaction after its end, and
@@ -50,6 +56,7 @@ type DB struct {
 	readOnly bool
 	fs       vfs.FS
 	gate     *txn.Gate
+	queue    queue
 	bolt     *bolt.DB
 	file     *os.File
 	// broken is set when bbolt panicked where it holds its own locks. From
@@ -63,33 +70,31 @@ func (db *DB) View(ctx context.Context, fn func(kv.Reader) error) error {
 		return err
 	}
 	defer db.gate.Leave()
-	r := &reader{db: db}
+	r := &reader{session: &session{db: db}}
 	if err := r.begin(func() (*bolt.Tx, error) { return db.bolt.Begin(false) }); err != nil {
 		return err
 	}
-	defer r.end()
+	defer r.rollback()
+	defer r.state.End()
 	return fn(r)
 }
 
-// Update implements [kv.DB]. It runs fn once. On a DB that was opened
-// read-only the error wraps [ErrReadOnly].
+// Update implements [kv.DB]. It runs fn again only when an Update with which
+// it shared a commit met damage. On a DB that was opened read-only the error
+// wraps [ErrReadOnly].
 func (db *DB) Update(ctx context.Context, fn func(kv.Tx) error) error {
-	if err := db.gate.EnterAlone(ctx); err != nil {
+	if err := db.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer db.gate.LeaveAlone()
+	defer db.gate.Leave()
 	if db.readOnly {
 		return class.Errorf(class.InvalidArgument, "update %s: %w", db.path, ErrReadOnly)
 	}
-	w := &writer{reader: reader{db: db}, pending: newPending()}
-	if err := w.begin(func() (*bolt.Tx, error) { return db.bolt.Begin(true) }); err != nil {
-		return err
+	err := db.update(ctx, fn, &waiter{})
+	if err == errAlone { //nolint:errorlint // it is never wrapped
+		err = db.update(context.WithoutCancel(ctx), fn, &waiter{alone: true})
 	}
-	defer w.end()
-	if err := fn(w); err != nil {
-		return err
-	}
-	return w.commit()
+	return err
 }
 
 // Close implements [kv.DB].

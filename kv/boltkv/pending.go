@@ -15,6 +15,8 @@ import (
 // untouched.
 type pending struct {
 	tree *btree.BTreeG[change]
+	// bytes is about how much was written: overwriting counts again.
+	bytes int
 }
 
 // A change is the new value of a key, or its removal.
@@ -25,24 +27,38 @@ type change struct {
 
 func newPending() pending {
 	less := func(a, b change) bool { return bytes.Compare(a.Key, b.Key) < 0 }
-	return pending{btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
+	return pending{tree: btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
 }
+
+// A savepoint is what was pending at some moment.
+type savepoint pending
+
+// save returns a savepoint. It copies nothing; later writes copy what they
+// touch.
+func (p *pending) save() savepoint {
+	return savepoint{tree: p.tree.Copy(), bytes: p.bytes}
+}
+
+// restore undoes what was written since the savepoint, which is used up.
+func (p *pending) restore(s savepoint) { *p = pending(s) }
 
 func lookup(key []byte) change { return change{Entry: kv.Entry{Key: key}} }
 
 // put notes a value. It keeps neither slice.
-func (p pending) put(key, value []byte) {
+func (p *pending) put(key, value []byte) {
 	n := len(key)
+	p.bytes += n + len(value)
 	both := append(append(make([]byte, 0, n+len(value)), key...), value...)
 	p.tree.Set(change{Entry: kv.Entry{Key: both[:n:n], Value: both[n:]}})
 }
 
 // remove notes that a key goes, whether it is stored or not.
-func (p pending) remove(key []byte) {
+func (p *pending) remove(key []byte) {
+	p.bytes += len(key)
 	p.tree.Set(change{Entry: kv.Entry{Key: bytes.Clone(key)}, removed: true})
 }
 
-func (p pending) get(key []byte) (change, bool) { return p.tree.Get(lookup(key)) }
+func (p *pending) get(key []byte) (change, bool) { return p.tree.Get(lookup(key)) }
 
 // A merger weaves the changes below a prefix into the stored entries, which
 // come in order.
@@ -54,7 +70,7 @@ type merger struct {
 	ended  bool
 }
 
-func (p pending) merge(prefix []byte, yield func(kv.Entry, error) bool) *merger {
+func (p *pending) merge(prefix []byte, yield func(kv.Entry, error) bool) *merger {
 	m := &merger{prefix: prefix, iter: p.tree.Iter(), yield: yield}
 	m.more = m.iter.Seek(lookup(prefix))
 	return m

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"runtime/debug"
 
-	"github.com/pkg/errors"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
@@ -15,50 +14,48 @@ import (
 	"github.com/jettison-oci/jettison/kv/internal/txn"
 )
 
-// A reader has no writing methods, so that nothing can turn it into a Tx.
-type reader struct {
+// A session is a transaction of bbolt. It serves one goroutine at a time.
+type session struct {
 	db     *DB
-	state  txn.State
 	tx     *bolt.Tx
 	bucket *bolt.Bucket // nil until something was put
-	damage error        // the first damage met
 	// idle are cursors that no scan uses. One that is used again need not
 	// allocate its way down the tree, as bbolt's own look-ups do each time. They
 	// stay valid, for nothing is written before the commit.
 	idle []*bolt.Cursor
 }
 
-func (r *reader) begin(start func() (*bolt.Tx, error)) error {
-	err := r.db.guardLocked(func() (err error) {
-		r.tx, err = start()
+func (s *session) begin(start func() (*bolt.Tx, error)) error {
+	err := s.db.guardLocked(func() (err error) {
+		s.tx, err = start()
 		return err
 	})
 	if err != nil {
 		return class.Wrap(class.Unavailable, err)
 	}
-	err = r.guard(func() error {
-		r.bucket = r.tx.Bucket([]byte(bucketName))
+	err = s.db.guard(func() error {
+		s.bucket = s.tx.Bucket([]byte(bucketName))
 		return nil
 	})
 	if err != nil {
-		r.end()
+		s.rollback()
 	}
 	return err
 }
 
-// end rolls back what was not committed.
-func (r *reader) end() {
-	r.state.End()
+// rollback ends the transaction, unless a commit has.
+func (s *session) rollback() {
 	// Its one error says that a commit has ended the transaction. A panic of
 	// a rollback makes the DB broken; this transaction's error stands.
-	_ = r.db.guardLocked(r.tx.Rollback)
+	_ = s.db.guardLocked(s.tx.Rollback)
 }
 
-// guard is that of the DB, and remembers.
-func (r *reader) guard(f func() error) error {
-	err := r.db.guard(f)
-	r.remember(err)
-	return err
+// A reader shows a session to one function. It has no writing methods, so that
+// nothing can turn it into a Tx.
+type reader struct {
+	*session
+	state  txn.State
+	damage error // the first damage met
 }
 
 func (r *reader) remember(err error) {
@@ -95,16 +92,16 @@ func (r *reader) find(key []byte) (value []byte, err error) {
 }
 
 // cursor returns one that is free; release takes it back.
-func (r *reader) cursor() *bolt.Cursor {
-	if n := len(r.idle); n > 0 {
-		cursor := r.idle[n-1]
-		r.idle = r.idle[:n-1]
+func (s *session) cursor() *bolt.Cursor {
+	if n := len(s.idle); n > 0 {
+		cursor := s.idle[n-1]
+		s.idle = s.idle[:n-1]
 		return cursor
 	}
-	return r.bucket.Cursor()
+	return s.bucket.Cursor()
 }
 
-func (r *reader) release(cursor *bolt.Cursor) { r.idle = append(r.idle, cursor) }
+func (s *session) release(cursor *bolt.Cursor) { s.idle = append(s.idle, cursor) }
 
 // Scan implements [kv.Reader].
 func (r *reader) Scan(ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, error] {
@@ -139,21 +136,22 @@ func (r *reader) walk(ctx context.Context, prefix []byte, yield func(kv.Entry) b
 
 // step moves a cursor; the entry has no key when there is none left. It does
 // what guard does, without a function to allocate for each entry.
-func (r *reader) step(move func() (key, value []byte)) (e kv.Entry, err error) {
+func (s *session) step(move func() (key, value []byte)) (e kv.Entry, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer r.db.caught(&err)
+	defer s.db.caught(&err)
 	key, value := move()
 	if key != nil && value == nil { // bbolt says so of a bucket, and we have none
-		return kv.Entry{}, r.db.damaged(bolterrors.ErrIncompatibleValue)
+		return kv.Entry{}, s.db.damaged(bolterrors.ErrIncompatibleValue)
 	}
 	touch(key)
 	touch(value)
 	return kv.Entry{Key: key, Value: value}, nil
 }
 
+// A writer shows a session, and what is pending on it, to one function.
 type writer struct {
 	reader
-	pending pending
+	pending *pending
 }
 
 // Get implements [kv.Reader].
@@ -210,61 +208,4 @@ func (w *writer) Delete(ctx context.Context, key []byte) error {
 	}
 	w.pending.remove(key)
 	return nil
-}
-
-// commit makes the writes durable, if there are any, unless damage was met:
-// bbolt may have been stopped halfway through a page.
-func (w *writer) commit() error {
-	if w.damage != nil {
-		return w.damage
-	}
-	if idle, err := w.changesNothing(); idle || err != nil {
-		return err
-	}
-	err := w.guard(w.write)
-	if errors.Is(err, bolterrors.ErrIncompatibleValue) {
-		return w.db.damaged(err)
-	}
-	if err != nil {
-		return class.Errorf(class.Unavailable, "update %s: %w", w.db.path, err)
-	}
-	if err := w.db.guardLocked(w.tx.Commit); err != nil {
-		return class.Errorf(class.Unavailable, "commit %s: %w", w.db.path, err)
-	}
-	return nil
-}
-
-// changesNothing reports whether nothing was written but the removal of keys
-// that are not stored.
-func (w *writer) changesNothing() (nothing bool, err error) {
-	nothing = true
-	w.pending.tree.Scan(func(c change) bool {
-		if !c.removed {
-			nothing = false
-			return false
-		}
-		var stored []byte
-		stored, err = w.find(c.Key)
-		nothing = err == nil && stored == nil
-		return nothing
-	})
-	return nothing, err
-}
-
-// write hands the pending writes to bbolt.
-func (w *writer) write() (err error) {
-	if w.bucket == nil {
-		if w.bucket, err = w.tx.CreateBucket([]byte(bucketName)); err != nil {
-			return err
-		}
-	}
-	w.pending.tree.Scan(func(c change) bool {
-		if c.removed {
-			err = w.bucket.Delete(c.Key)
-		} else {
-			err = w.bucket.Put(c.Key, c.Value)
-		}
-		return err == nil
-	})
-	return err
 }
