@@ -9,11 +9,12 @@ import (
 	"github.com/distribution/reference"
 	"github.com/spf13/cobra"
 
+	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/kvstore"
 )
 
 // A lister lists what may stand on a command line.
-type lister func(*cobra.Command, *kvstore.Tx) ([]string, error)
+type lister func(*cobra.Command, *opened) ([]string, error)
 
 // complete makes a completion of arguments: the first from first, the second
 // from second and so on, the rest from the last of them. Nil completes nothing.
@@ -27,11 +28,9 @@ func (s *settings) complete(lists ...lister) cobra.CompletionFunc {
 		var words []string
 		quick := *s
 		quick.wait = 100 * time.Millisecond // somebody waits for the answer
-		err := quick.read(cmd, func(store *opened) error {
-			return store.Read(cmd.Context(), func(tx *kvstore.Tx) (err error) {
-				words, err = list(cmd, tx)
-				return err
-			})
+		err := quick.read(cmd, func(store *opened) (err error) {
+			words, err = list(cmd, store)
+			return err
 		})
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -44,25 +43,31 @@ func (s *settings) complete(lists ...lister) cobra.CompletionFunc {
 }
 
 // listReferences lists the familiar names of images.
-func listReferences(cmd *cobra.Command, tx *kvstore.Tx) ([]string, error) {
+func listReferences(cmd *cobra.Command, store *opened) ([]string, error) {
 	var names []string
-	for tag, err := range tx.References.All(cmd.Context()) {
-		if err != nil {
-			return nil, err
+	err := store.View(cmd.Context(), func(stores jettison.Stores) error {
+		for tag, err := range stores.References.All(cmd.Context()) {
+			if err != nil {
+				return err
+			}
+			names = append(names, reference.FamiliarString(tag.Ref))
 		}
-		names = append(names, reference.FamiliarString(tag.Ref))
-	}
-	return names, nil
+		return nil
+	})
+	return names, err
 }
 
 // listContainerNames lists the names of containers that can be read, or their
 // IDs.
-func listContainerNames(cmd *cobra.Command, tx *kvstore.Tx) ([]string, error) {
+func listContainerNames(cmd *cobra.Command, store *opened) ([]string, error) {
 	var names []string
-	for c, err := range tx.Containers.All(cmd.Context()) {
-		if err == nil {
-			names = append(names, cmp.Or(c.Name, c.ID))
+	err := store.disk.Read(cmd.Context(), func(tx *kvstore.Tx) error {
+		for c, err := range tx.Containers.All(cmd.Context()) {
+			if err == nil {
+				names = append(names, cmp.Or(c.Name, c.ID))
+			}
 		}
-	}
-	return names, nil
+		return nil
+	})
+	return names, err
 }

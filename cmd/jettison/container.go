@@ -65,7 +65,7 @@ func (s *settings) addContainer(cmd *cobra.Command, c jettison.Container, image 
 			}
 			c.Mounts = append(c.Mounts, found.Image.ID)
 		}
-		err = store.Edit(ctx, func(tx *kvstore.Tx) (err error) {
+		err = store.disk.Edit(ctx, func(tx *kvstore.Tx) (err error) {
 			c, err = tx.Containers.Add(ctx, c)
 			return err
 		})
@@ -97,7 +97,7 @@ func newContainerList(set *settings) *cobra.Command {
 		Args:    noArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			return set.read(cmd, func(store *opened) error {
-				return store.Read(cmd.Context(), func(tx *kvstore.Tx) error {
+				return store.disk.Read(cmd.Context(), func(tx *kvstore.Tx) error {
 					return set.listContainers(cmd, tx)
 				})
 			})

@@ -65,7 +65,7 @@ func newContainerChange(set *settings, cmd *cobra.Command, change containerChang
 	cmd.RunE = action(func(cmd *cobra.Command, names []string) error {
 		var changed []jettison.Container
 		err := set.change(cmd, func(store *opened) error {
-			return store.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
+			return store.disk.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
 				changed = nil
 				for _, name := range names {
 					c, err := change(cmd.Context(), tx.Containers, name)

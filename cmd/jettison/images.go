@@ -14,10 +14,10 @@ import (
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 
+	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
-	"github.com/jettison-oci/jettison/kvstore"
 )
 
 // imagesFlags are the flags of images.
@@ -69,7 +69,7 @@ func (s *settings) images(cmd *cobra.Command, store *opened, flags imagesFlags, 
 	if err != nil {
 		return err
 	}
-	rows, err := listImages(cmd.Context(), store.Read, flags, chosen)
+	rows, err := listImages(cmd.Context(), store.View, flags, chosen)
 	if err != nil {
 		return err
 	}
@@ -98,13 +98,13 @@ type imageRow struct {
 }
 
 // reader reads a store in one snapshot.
-type reader func(context.Context, func(*kvstore.Tx) error) error
+type reader func(context.Context, func(jettison.Stores) error) error
 
 // listImages lists the images newest first, then by name.
 func listImages(ctx context.Context, read reader, flags imagesFlags, chosen *imageFilter) ([]imageRow, error) {
 	var rows []imageRow
-	err := read(ctx, func(tx *kvstore.Tx) error {
-		for img, err := range tx.Images.All(ctx) {
+	err := read(ctx, func(stores jettison.Stores) error {
+		for img, err := range stores.Images.All(ctx) {
 			row := imageRow{ID: img.ID, Created: img.Created, Size: img.Size}
 			var damage *imagestore.UnreadableError
 			switch {
@@ -113,19 +113,19 @@ func listImages(ctx context.Context, read reader, flags imagesFlags, chosen *ima
 			case err != nil:
 				return err
 			}
-			refs, err := tx.References.References(ctx, row.ID)
+			refs, err := stores.References.References(ctx, row.ID)
 			if err != nil {
 				return err
 			}
 			if row.Damaged == "" {
 				var listed bool
-				if refs, listed, err = chosen.choose(ctx, tx, img, refs); err != nil {
+				if refs, listed, err = chosen.choose(ctx, stores, img, refs); err != nil {
 					return err
 				} else if !listed {
 					continue
 				}
 			}
-			named, err := rowsOf(ctx, tx, row, refs, flags)
+			named, err := rowsOf(ctx, stores, row, refs, flags)
 			if err != nil {
 				return err
 			}
@@ -140,7 +140,7 @@ func listImages(ctx context.Context, read reader, flags imagesFlags, chosen *ima
 }
 
 // rowsOf returns a row for each reference of the image, or one without a name.
-func rowsOf(ctx context.Context, tx *kvstore.Tx, row imageRow, refs []reference.Named, flags imagesFlags) ([]imageRow, error) {
+func rowsOf(ctx context.Context, stores jettison.Stores, row imageRow, refs []reference.Named, flags imagesFlags) ([]imageRow, error) {
 	var rows []imageRow
 	digestOf := make(map[string]bool)
 	for _, ref := range refs {
@@ -160,7 +160,7 @@ func rowsOf(ctx context.Context, tx *kvstore.Tx, row imageRow, refs []reference.
 	if len(rows) > 0 {
 		return rows, nil
 	}
-	children, err := tx.Images.Children(ctx, row.ID)
+	children, err := stores.Images.Children(ctx, row.ID)
 	if err != nil || len(children) > 0 && !flags.all {
 		return nil, err
 	}

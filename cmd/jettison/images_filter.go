@@ -8,9 +8,9 @@ import (
 	"github.com/distribution/reference"
 	"github.com/pkg/errors"
 
+	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
-	"github.com/jettison-oci/jettison/kvstore"
 )
 
 // An imageFilter chooses images for the list, by the rules that prune chooses
@@ -65,7 +65,7 @@ func createdOf(ctx context.Context, store *opened, key, name string) (time.Time,
 
 // choose returns the references under which the image is to be listed, and
 // whether it is to be listed at all.
-func (f *imageFilter) choose(ctx context.Context, tx *kvstore.Tx, img imagestore.Image, refs []reference.Named) ([]reference.Named, bool, error) {
+func (f *imageFilter) choose(ctx context.Context, stores jettison.Stores, img imagestore.Image, refs []reference.Named) ([]reference.Named, bool, error) {
 	if f == nil {
 		return refs, true, nil
 	}
@@ -73,7 +73,7 @@ func (f *imageFilter) choose(ctx context.Context, tx *kvstore.Tx, img imagestore
 		return nil, false, nil
 	}
 	if want, given := f.Dangling(); given {
-		dangling, err := isDangling(ctx, tx, img, refs)
+		dangling, err := isDangling(ctx, stores, img, refs)
 		if err != nil || dangling != want {
 			return nil, false, err
 		}
@@ -92,7 +92,7 @@ func (f *imageFilter) inBounds(img imagestore.Image) bool {
 }
 
 // isDangling reports whether the image has neither tags nor children.
-func isDangling(ctx context.Context, tx *kvstore.Tx, img imagestore.Image, refs []reference.Named) (bool, error) {
+func isDangling(ctx context.Context, stores jettison.Stores, img imagestore.Image, refs []reference.Named) (bool, error) {
 	tagged := slices.ContainsFunc(refs, func(ref reference.Named) bool {
 		_, ok := ref.(reference.Tagged)
 		return ok
@@ -100,6 +100,6 @@ func isDangling(ctx context.Context, tx *kvstore.Tx, img imagestore.Image, refs 
 	if tagged {
 		return false, nil
 	}
-	children, err := tx.Images.Children(ctx, img.ID)
+	children, err := stores.Images.Children(ctx, img.ID)
 	return len(children) == 0, err
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
-	"github.com/jettison-oci/jettison/kvstore"
 )
 
 func newInspect(set *settings) *cobra.Command {
@@ -104,8 +104,8 @@ func inspect(ctx context.Context, store *opened, ref string) (*imageDetails, err
 		return nil, err
 	}
 	details := newDetails(found.Image)
-	err = store.Read(ctx, func(tx *kvstore.Tx) error {
-		return details.fill(ctx, tx, found.Image)
+	err = store.View(ctx, func(stores jettison.Stores) error {
+		return details.fill(ctx, stores, found.Image)
 	})
 	return details, err
 }
@@ -119,23 +119,23 @@ func newDetails(img imagestore.Image) *imageDetails {
 	}
 }
 
-func (d *imageDetails) fill(ctx context.Context, tx *kvstore.Tx, img imagestore.Image) error {
-	children, err := tx.Images.Children(ctx, img.ID)
+func (d *imageDetails) fill(ctx context.Context, stores jettison.Stores, img imagestore.Image) error {
+	children, err := stores.Images.Children(ctx, img.ID)
 	if err != nil {
 		return err
 	}
 	d.Children = append(d.Children, children...)
-	if err := d.fillNames(ctx, tx); err != nil {
+	if err := d.fillNames(ctx, stores); err != nil {
 		return err
 	}
-	if err := d.fillLayers(ctx, tx, img.Layer); err != nil {
+	if err := d.fillLayers(ctx, stores, img.Layer); err != nil {
 		return err
 	}
-	return d.fillUses(ctx, tx)
+	return d.fillUses(ctx, stores)
 }
 
-func (d *imageDetails) fillNames(ctx context.Context, tx *kvstore.Tx) error {
-	refs, err := tx.References.References(ctx, d.ID)
+func (d *imageDetails) fillNames(ctx context.Context, stores jettison.Stores) error {
+	refs, err := stores.References.References(ctx, d.ID)
 	for _, ref := range refs {
 		if _, ok := ref.(reference.Canonical); ok {
 			d.RepoDigests = append(d.RepoDigests, reference.FamiliarString(ref))
@@ -146,9 +146,9 @@ func (d *imageDetails) fillNames(ctx context.Context, tx *kvstore.Tx) error {
 	return err
 }
 
-func (d *imageDetails) fillLayers(ctx context.Context, tx *kvstore.Tx, chain digest.Digest) error {
+func (d *imageDetails) fillLayers(ctx context.Context, stores jettison.Stores, chain digest.Digest) error {
 	for chain != "" {
-		layer, err := tx.Images.Layer(ctx, chain)
+		layer, err := stores.Images.Layer(ctx, chain)
 		if err != nil {
 			return err
 		}
@@ -162,15 +162,20 @@ func (d *imageDetails) fillLayers(ctx context.Context, tx *kvstore.Tx, chain dig
 	return nil
 }
 
-func (d *imageDetails) fillUses(ctx context.Context, tx *kvstore.Tx) error {
-	containers, err := tx.Containers.Containers(ctx, d.ID)
-	if err != nil {
-		return err
+func (d *imageDetails) fillUses(ctx context.Context, stores jettison.Stores) error {
+	if stores.Containers != nil {
+		containers, err := stores.Containers.Containers(ctx, d.ID)
+		if err != nil {
+			return err
+		}
+		for _, c := range containers {
+			d.Containers = append(d.Containers, containerOf(c))
+		}
 	}
-	for _, c := range containers {
-		d.Containers = append(d.Containers, containerOf(c))
+	if stores.Leases == nil {
+		return nil
 	}
-	leases, err := tx.Leases.Leases(ctx, d.ID)
+	leases, err := stores.Leases.Leases(ctx, d.ID)
 	for _, l := range leases {
 		if !l.Live(time.Now()) {
 			continue

@@ -7,7 +7,6 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/jettison-oci/jettison"
-	"github.com/jettison-oci/jettison/kvstore"
 )
 
 // keptImage is the JSON of an image that stays.
@@ -38,10 +37,10 @@ func namedKept(ctx context.Context, store *opened, kept []jettison.Kept, records
 		untagged[record.Untagged] = true
 	}
 	named := make([]keptImage, len(kept))
-	err := store.Read(ctx, func(tx *kvstore.Tx) error {
+	err := store.View(ctx, func(stores jettison.Stores) error {
 		for i, k := range kept {
 			named[i] = keptJSON(k)
-			refs, err := tx.References.References(ctx, k.Image)
+			refs, err := stores.References.References(ctx, k.Image)
 			if err != nil {
 				return err
 			}

@@ -11,7 +11,6 @@ import (
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
-	"github.com/jettison-oci/jettison/kvstore"
 )
 
 func newLease(set *settings) *cobra.Command {
@@ -42,8 +41,8 @@ func newLeaseList(set *settings) *cobra.Command {
 		Args:    noArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			return set.read(cmd, func(store *opened) error {
-				return store.Read(cmd.Context(), func(tx *kvstore.Tx) error {
-					return set.listLeases(cmd, tx)
+				return store.View(cmd.Context(), func(stores jettison.Stores) error {
+					return set.listLeases(cmd, stores)
 				})
 			})
 		}),
@@ -51,9 +50,9 @@ func newLeaseList(set *settings) *cobra.Command {
 	}
 }
 
-func (s *settings) listLeases(cmd *cobra.Command, tx *kvstore.Tx) error {
+func (s *settings) listLeases(cmd *cobra.Command, stores jettison.Stores) error {
 	out := s.table(cmd.OutOrStdout(), "LEASE ID\tIMAGE ID\tKIND\tOWNER\tEXPIRES")
-	failures, err := walkLeases(cmd, tx, func(image digest.Digest, lease conflict.Lease) {
+	failures, err := walkLeases(cmd, stores, func(image digest.Digest, lease conflict.Lease) {
 		if !lease.Live(time.Now()) {
 			return
 		}
@@ -75,9 +74,9 @@ func (s *settings) listLeases(cmd *cobra.Command, tx *kvstore.Tx) error {
 
 // walkLeases calls fn for each lease, by image. The failures are the images
 // whose leases are damaged.
-func walkLeases(cmd *cobra.Command, tx *kvstore.Tx, fn func(digest.Digest, conflict.Lease)) ([]failure, error) {
+func walkLeases(cmd *cobra.Command, stores jettison.Stores, fn func(digest.Digest, conflict.Lease)) ([]failure, error) {
 	var failures []failure
-	for img, err := range tx.Images.All(cmd.Context()) {
+	for img, err := range stores.Images.All(cmd.Context()) {
 		var unreadable *imagestore.UnreadableError
 		switch {
 		case errors.As(err, &unreadable):
@@ -85,7 +84,7 @@ func walkLeases(cmd *cobra.Command, tx *kvstore.Tx, fn func(digest.Digest, confl
 		case err != nil:
 			return nil, err
 		}
-		leases, err := tx.Leases.Leases(cmd.Context(), img.ID)
+		leases, err := stores.Leases.Leases(cmd.Context(), img.ID)
 		switch {
 		case errors.Is(err, jettison.ErrInternal):
 			failures = append(failures, failure{reference: img.ID.String(), err: err})
@@ -107,7 +106,7 @@ func newLeaseRemove(set *settings) *cobra.Command {
 		Args:    cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, ids []string) error {
 			return set.change(cmd, func(store *opened) error {
-				err := store.Edit(cmd.Context(), func(tx *kvstore.Tx) error { return removeLeases(cmd, tx, ids) })
+				err := store.Update(cmd.Context(), func(stores jettison.Stores) error { return removeLeases(cmd, stores, ids) })
 				if err != nil {
 					return err
 				}
@@ -122,9 +121,9 @@ func newLeaseRemove(set *settings) *cobra.Command {
 	}
 }
 
-func removeLeases(cmd *cobra.Command, tx *kvstore.Tx, ids []string) error {
+func removeLeases(cmd *cobra.Command, stores jettison.Stores, ids []string) error {
 	imageOf := make(map[string]digest.Digest)
-	failures, err := walkLeases(cmd, tx, func(image digest.Digest, lease conflict.Lease) { imageOf[lease.ID] = image })
+	failures, err := walkLeases(cmd, stores, func(image digest.Digest, lease conflict.Lease) { imageOf[lease.ID] = image })
 	if err != nil {
 		return err
 	}
@@ -136,7 +135,7 @@ func removeLeases(cmd *cobra.Command, tx *kvstore.Tx, ids []string) error {
 		case !ok:
 			return class.Errorf(class.NotFound, "No such lease: %s", id)
 		}
-		if err := tx.Leases.Remove(cmd.Context(), image, id); err != nil {
+		if err := stores.Leases.Remove(cmd.Context(), image, id); err != nil {
 			return err
 		}
 	}
@@ -144,8 +143,11 @@ func removeLeases(cmd *cobra.Command, tx *kvstore.Tx, ids []string) error {
 }
 
 // listLeaseIDs lists the leases that can be read.
-func listLeaseIDs(cmd *cobra.Command, tx *kvstore.Tx) ([]string, error) {
+func listLeaseIDs(cmd *cobra.Command, store *opened) ([]string, error) {
 	var ids []string
-	_, err := walkLeases(cmd, tx, func(_ digest.Digest, lease conflict.Lease) { ids = append(ids, lease.ID) })
+	err := store.View(cmd.Context(), func(stores jettison.Stores) error {
+		_, err := walkLeases(cmd, stores, func(_ digest.Digest, lease conflict.Lease) { ids = append(ids, lease.ID) })
+		return err
+	})
 	return ids, err
 }

@@ -89,9 +89,9 @@ func (s *settings) load(cmd *cobra.Command, store *opened, flags loadFlags, opts
 
 func loadFrom(cmd *cobra.Command, store *opened, input string, opts transfer.LoadOptions) (*transfer.Report, error) {
 	if input != stdin {
-		return transfer.Load(cmd.Context(), store.Store, input, opts)
+		return transfer.Load(cmd.Context(), store.disk, input, opts)
 	}
-	return transfer.LoadReader(cmd.Context(), store.Store, untilDone(cmd.Context(), cmd.InOrStdin()), opts)
+	return transfer.LoadReader(cmd.Context(), store.disk, untilDone(cmd.Context(), cmd.InOrStdin()), opts)
 }
 
 // untilDone returns what in has until ctx ends; then reading fails, although

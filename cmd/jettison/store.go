@@ -18,8 +18,11 @@ import (
 
 // An opened store with the service that deletes from it.
 type opened struct {
-	*diskstore.Store
+	jettison.Backend
 	service *jettison.Service
+	// disk is the store itself, for what only a store of this kind can do; nil
+	// for one of another kind.
+	disk *diskstore.Store
 }
 
 // defaultStore is $JETTISON_STORE, else a directory among the user's data, as
@@ -87,7 +90,7 @@ func (s *settings) with(cmd *cobra.Command, opts diskstore.Options, fn func(*ope
 			err = closeErr
 		}
 	}()
-	return fn(&opened{Store: store, service: jettison.New(store, &jettison.Options{Logger: log})})
+	return fn(&opened{Backend: store, service: jettison.New(store, &jettison.Options{Logger: log}), disk: store})
 }
 
 // openError tells the user of the command what to do.

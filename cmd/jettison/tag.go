@@ -35,7 +35,7 @@ func (s *settings) tag(cmd *cobra.Command, source string, target reference.Named
 		if err != nil {
 			return err
 		}
-		return misusedOr(store.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
+		return misusedOr(store.disk.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
 			return tx.Tag(cmd.Context(), found.Image.ID, target, refstore.AddOptions{Force: true})
 		}))
 	})
