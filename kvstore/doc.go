@@ -15,6 +15,11 @@
 // containers. A function given to Edit may run again after a lost race, so it
 // must start afresh each time and change nothing outside the transaction.
 //
+// # Damage
+//
+// [Check] looks at every entry of a database and says what is wrong with it,
+// [Repair] mends that (the C rules).
+//
 // # Keys
 //
 //	meta/format               the version of this schema, a decimal number
