@@ -60,8 +60,8 @@ func (e *SizeError) InvalidParameter() {}
 // Is makes the error match the sentinel of its class.
 func (e *SizeError) Is(target error) bool { return target == class.InvalidArgument }
 
-// check makes sure that a descriptor can name content.
-func check(want ocispec.Descriptor) error {
+// checkDescriptor makes sure that a descriptor can name content.
+func checkDescriptor(want ocispec.Descriptor) error {
 	if want.Size < 0 {
 		return class.Errorf(class.InvalidArgument, "invalid size %d of content %s", want.Size, want.Digest)
 	}

@@ -4,6 +4,7 @@
 //	meta.db               records: a kvstore on bbolt
 //	blobs/<alg>/<hex>     content, named by its digest as in an OCI image layout
 //	ingest/               content that is being written; emptied by Open
+//	removed-<time>/       what a repair took out
 //
 // # Loading
 //
@@ -30,6 +31,11 @@
 // An Ingest pins a digest before it looks whether the store has the content,
 // and until it ends. What is pinned is not removed. When the pin ends, what is
 // still garbage goes.
+//
+// # Damage
+//
+// [Store.Check] says what is wrong with records and files, [Store.Repair] mends
+// it and destroys nothing (the C rules). [Store.Verify] reads the content alone.
 //
 // # Processes
 //

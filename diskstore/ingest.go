@@ -98,7 +98,7 @@ func (in *Ingest) Need(ctx context.Context, want ocispec.Descriptor) error {
 
 // find pins content and returns why the store does not have it, or nil.
 func (in *Ingest) find(ctx context.Context, want ocispec.Descriptor) (*Damage, error) {
-	if err := check(want); err != nil {
+	if err := checkDescriptor(want); err != nil {
 		return nil, err
 	}
 	size, known, err := in.pin(want.Digest)
@@ -164,7 +164,7 @@ func (in *Ingest) Write(ctx context.Context, r io.Reader, want ocispec.Descripto
 			return want, err
 		}
 	} else if want.Size < 0 {
-		return want, check(want)
+		return want, checkDescriptor(want)
 	}
 	temp, err := in.store.files.create(tempBlob)
 	if err != nil {

@@ -74,9 +74,7 @@ func (s *Store) Blob(ctx context.Context, content digest.Digest) (io.ReadCloser,
 func (s *Store) knows(ctx context.Context, content digest.Digest) (bool, error) {
 	var known bool
 	err := s.Read(ctx, func(tx *kvstore.Tx) (err error) {
-		if known, err = tx.Images.HoldsContent(ctx, content); err == nil && !known {
-			known, err = tx.Images.IsGarbage(ctx, content)
-		}
+		known, err = knownIn(ctx, tx, content)
 		return err
 	})
 	return known, err
@@ -172,13 +170,15 @@ func (s *Store) verify(ctx context.Context, content imagestore.Content) *Damage 
 	if err != nil {
 		return &Damage{Digest: content.Digest, Path: s.dir, Err: errors.New(err.Error())} // not of two classes
 	}
-	if err := verifyFile(ctx, path, content); err != nil {
+	if err := verifyFile(ctx, path, content, func(int64) {}); err != nil {
 		return &Damage{Digest: content.Digest, Path: path, Err: err}
 	}
 	return nil
 }
 
-func verifyFile(ctx context.Context, path string, content imagestore.Content) error {
+// verifyFile returns what is wrong with a file. It tells progress how many bytes
+// it has read.
+func verifyFile(ctx context.Context, path string, content imagestore.Content, progress func(n int64)) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -189,14 +189,30 @@ func verifyFile(ctx context.Context, path string, content imagestore.Content) er
 	case err != nil:
 		return err
 	case info.Size() != content.Size:
-		return errors.Errorf("it has %d bytes, not %d", info.Size(), content.Size)
+		return errSize(info.Size(), content.Size)
 	}
 	verifier := content.Digest.Verifier()
-	if _, err := io.Copy(verifier, &source{ctx: ctx, r: f}); err != nil {
+	if _, err := io.Copy(verifier, &counter{r: &source{ctx: ctx, r: f}, progress: progress}); err != nil {
 		return err
 	}
 	if !verifier.Verified() {
 		return errAltered
 	}
 	return nil
+}
+
+func errSize(got, want int64) error { return errors.Errorf("it has %d bytes, not %d", got, want) }
+
+// A counter tells how much was read.
+type counter struct {
+	r        io.Reader
+	n        int64
+	progress func(n int64)
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	c.progress(c.n)
+	return n, err
 }
