@@ -12,6 +12,7 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/diskstore"
 	"github.com/jettison-oci/jettison/transfer"
 )
 
@@ -55,6 +56,14 @@ func (b *bars) prune() func(jettison.PruneProgress) {
 		return nil
 	}
 	return func(p jettison.PruneProgress) { b.update("images", int64(p.Looked), int64(p.Total)) }
+}
+
+// check is what a check calls; nil when nothing is drawn.
+func (b *bars) check() func(diskstore.CheckProgress) {
+	if b.drawn == nil {
+		return nil
+	}
+	return func(p diskstore.CheckProgress) { b.update("content", p.Done, p.Total) }
 }
 
 func (b *bars) update(item string, done, total int64) {

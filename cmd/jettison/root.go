@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 		cobra.FixedCompletions([]string{formatText, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
 		newLoad(set), newImages(set), newTag(set), newRemove(set), newPrune(set), newContainer(set), newLease(set),
-		newInspect(set), newVersion(set), newCompletion(),
+		newInspect(set), newCheck(set), newVersion(set), newCompletion(),
 	)
 	return root
 }

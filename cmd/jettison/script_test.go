@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("JETTISON_STORE", filepath.Join(env.WorkDir, "store"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "damage": damage, "lease": lease},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "damage": damage, "harm": harm, "lease": lease},
 	})
 }
 
