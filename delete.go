@@ -161,6 +161,9 @@ func (p *planner) removeByReference(ctx context.Context, r *Removal, t target, o
 	if len(rest) > 0 || t.image == nil { // D4, R5
 		return nil
 	}
+	if stays, err := p.staysReferrer(ctx, r, *t.image); err != nil || stays { // S1
+		return err
+	}
 	mask := conflict.Hard // D5
 	if !opts.Force {
 		mask |= conflict.Soft
@@ -234,6 +237,9 @@ func (p *planner) deleteImage(ctx context.Context, r *Removal, t target, opts Re
 		p.log.WarnContext(ctx, "layers stay behind", "image", t.id, "error", err)
 	}
 	r.Steps = append(r.Steps, Step{Image: t.id, Removed: removed})
+	if err := p.takeReferrers(ctx, r, t.id, opts); err != nil { // S2
+		return err
+	}
 	if !opts.PruneChildren || img.Parent == "" {
 		return nil
 	}

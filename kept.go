@@ -19,6 +19,12 @@ const (
 	WhyUnreadable Why = "unreadable"
 	// WhyFiltered: a filter leaves it out; Detail is its key.
 	WhyFiltered Why = "filtered out"
+	// WhyReferrer: what it is about is there (rule S1); Detail is the short ID of
+	// that.
+	WhyReferrer Why = "about image"
+	// WhyOrphaned: what it is about is missing, and such images were not asked for
+	// (rule S4).
+	WhyOrphaned Why = "about an image that is missing"
 	// WhyNotDangling: it has a tag or a child, and only dangling images are pruned.
 	WhyNotDangling Why = "not dangling"
 	// WhyConflict: something stands in the way: Conflicts has all of it.
@@ -66,6 +72,8 @@ func (k Kept) detail() string {
 		return ""
 	case k.Why == WhyFiltered, k.Why == WhyProtected:
 		return "by " + k.Detail
+	case k.Why == WhyReferrer:
+		return k.Detail
 	case k.Why == WhyNewest:
 		return "of " + k.Detail
 	default:

@@ -80,7 +80,9 @@ func (p *pruner) take(ctx context.Context, r *Removal, img imagestore.Image) err
 	if len(r.Steps) == before {
 		return nil
 	}
-	p.found.toFree -= r.Steps[before].Removed.Size()
+	for _, step := range r.Steps[before:] { // with what is about it
+		p.found.toFree -= step.Removed.Size()
+	}
 	if img.Parent == "" {
 		return nil
 	}
@@ -162,10 +164,13 @@ func (p *pruner) notChosen(ctx context.Context, img imagestore.Image, refs []ref
 	if !p.policy.filter.MatchReferences(refs) {
 		return &Kept{Why: WhyFiltered, Detail: filter.Reference}, nil
 	}
+	if why, err := p.spared(ctx, img, refs); err != nil || why != nil {
+		return why, err
+	}
 	if p.policy.all {
 		return nil, nil
 	}
-	if slices.ContainsFunc(refs, isTag) {
+	if slices.ContainsFunc(ownReferences(refs), isTag) {
 		return &Kept{Why: WhyNotDangling}, nil
 	}
 	children, err := p.Children(ctx, img.ID)
@@ -213,7 +218,7 @@ func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []refe
 // keepUnchosen keeps an image that was not chosen, without a word unless all
 // is to be explained.
 func (p *pruner) keepUnchosen(id digest.Digest, why *Kept) Removal {
-	if why == nil || !p.policy.explain {
+	if why == nil || !p.policy.explain && why.Why != WhyOrphaned {
 		return Removal{}
 	}
 	return keepFor(id, why)

@@ -136,3 +136,37 @@ type Partial interface {
 	// Partial does nothing; having it is the statement.
 	Partial()
 }
+
+// A ReferrerStore is an [ImageStore] that knows which images are about which:
+// signatures, SBOMs and attestations (rules S1 to S5). A service looks for it
+// once in each transaction; without it no image is about another.
+type ReferrerStore interface {
+	// Referrers returns the IDs of the images that are about the image, or about
+	// a manifest or an index that it holds: by their subject, or by a tag of the
+	// referrers tag schema in any repository (see [refstore.SubjectOf]). Sorted;
+	// none when there are none or no such image. No image is about itself.
+	Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error)
+
+	// Subjects returns the IDs of the images in the store that the image is
+	// about, sorted: the other direction of Referrers. None means that it is
+	// about nothing, or, if its record or a tag names a subject, that this is
+	// missing.
+	Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error)
+}
+
+// A PlatformStore is an [ImageStore] that keeps indexes and can take single
+// platforms out of them (rules M1 to M3).
+type PlatformStore interface {
+	// Without returns the image that removing these of its manifests would make:
+	// the index without them. Nothing changes. The error is of class
+	// InvalidArgument when the image is no index, or would be left without
+	// manifests, and of class NotFound when there is no such image or manifest.
+	Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error)
+
+	// Replace puts that image in the place of the index: what names the index,
+	// its parent and its children are the new image's from then on. Where the
+	// store has an image of the new ID already, that one stays as it is, but for
+	// the references and children that it gets. It asks nothing about uses. It
+	// returns the new image and what went; the errors are those of Without.
+	Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error)
+}

@@ -17,12 +17,13 @@ const (
 	Before    = "before"
 	Since     = "since"
 	ID        = "id"
+	Orphaned  = "orphaned"
 )
 
 // Keys returns every key, in the order in which errors and the documentation
 // name them.
 func Keys() []string {
-	return []string{Dangling, Label, NotLabel, Until, Reference, Before, Since, ID}
+	return []string{Dangling, Label, NotLabel, Until, Reference, Before, Since, ID, Orphaned}
 }
 
 // Args are filters as given: the values of each key, in order. Nil is no

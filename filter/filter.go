@@ -24,6 +24,7 @@ type Filter struct {
 	before   string
 	since    string
 	ids      []string
+	orphaned *bool
 }
 
 // New checks every key and value, and returns the filter that they make. No args
@@ -39,7 +40,7 @@ func New(args Args, now time.Time) (*Filter, error) {
 	}
 	f := &Filter{}
 	for _, read := range []func(Args, time.Time) error{
-		f.readDangling, f.readLabels, f.readUntil, f.readPatterns, f.readAges, f.readIDs,
+		f.readDangling, f.readLabels, f.readUntil, f.readPatterns, f.readAges, f.readIDs, f.readOrphaned,
 	} {
 		if err := read(args, now); err != nil {
 			return nil, err
@@ -55,6 +56,16 @@ func (f *Filter) Dangling() (want, given bool) {
 		return false, false
 	}
 	return *f.dangling, true
+}
+
+// Orphaned returns the value of "orphaned", and whether one is given. The caller
+// decides: whether what an image is about is missing is for the store to say
+// (rule S4).
+func (f *Filter) Orphaned() (want, given bool) {
+	if f.orphaned == nil {
+		return false, false
+	}
+	return *f.orphaned, true
 }
 
 // Before returns the value of "before" as given, empty when there is none. The
@@ -120,18 +131,31 @@ func (f *Filter) fitsID(id digest.Digest) bool {
 	})
 }
 
-func (f *Filter) readDangling(args Args, _ time.Time) error {
-	for _, text := range args[Dangling] {
+func (f *Filter) readDangling(args Args, _ time.Time) (err error) {
+	f.dangling, err = readBool(args, Dangling)
+	return err
+}
+
+func (f *Filter) readOrphaned(args Args, _ time.Time) (err error) {
+	f.orphaned, err = readBool(args, Orphaned)
+	return err
+}
+
+// readBool returns the value of a key that is true or false; nil when there is
+// none.
+func readBool(args Args, key string) (*bool, error) {
+	var value *bool
+	for _, text := range args[key] {
 		want := text == "true" || text == "1"
 		if !want && text != "false" && text != "0" {
-			return &Error{Key: Dangling, Value: text, Err: errNotBool}
+			return nil, &Error{Key: key, Value: text, Err: errNotBool}
 		}
-		if f.dangling != nil && *f.dangling != want {
-			return contradiction(Dangling, text, Dangling, args[Dangling][0])
+		if value != nil && *value != want {
+			return nil, contradiction(key, text, key, args[key][0])
 		}
-		f.dangling = &want
+		value = &want
 	}
-	return nil
+	return value, nil
 }
 
 func (f *Filter) readLabels(args Args, _ time.Time) (err error) {

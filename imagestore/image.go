@@ -13,7 +13,9 @@ import (
 // to know of it.
 type Image struct {
 	// ID names the image. For an image of one platform it is the digest of its
-	// configuration, as in Docker and Podman.
+	// configuration, as in Docker and Podman, or that of its manifest where the
+	// store names images so, as an OCI image layout does. For an index it is the
+	// digest of the index.
 	ID digest.Digest
 	// Parent is the ID of the image this one was built from, or empty. The
 	// parent may have been removed since.
@@ -28,13 +30,46 @@ type Image struct {
 	// Labels are those of the configuration; nil when it has none.
 	Labels map[string]string
 	// Layer is the chain ID of the topmost layer, or empty for an image
-	// without layers.
+	// without layers. An index has none of its own: its manifests have.
 	Layer digest.Digest
+	// Manifests are the images that an index holds, in its order, those of
+	// nested indexes in the place of the index that lists them; nil for an image
+	// of one platform. They are no images of their own: none has an ID in the
+	// store because of the index (rule M1).
+	Manifests []Manifest
+	// Manifest is the digest of the image's own manifest, by which others may be
+	// about it; empty where the store does not know it, and where it is the ID.
+	Manifest digest.Digest
+	// Subject is the digest of the manifest or index that the image is about, as
+	// a signature or an SBOM is (OCI image specification, manifest.md,
+	// "subject"); empty for any other image.
+	Subject digest.Digest
 	// Size is the number of bytes of all its layers and of its own content.
 	Size int64
 	// Content is what the image keeps besides its layers, such as its
 	// configuration and its manifest; nil where the store keeps no content.
 	Content []Content
+}
+
+// A Manifest is one image of an index.
+type Manifest struct {
+	// Digest is that of the manifest.
+	Digest digest.Digest
+	// Platform is what the index says that the image runs on, or else its
+	// configuration.
+	Platform ocispec.Platform
+	// Layer is the chain ID of the topmost layer, or empty: without layers, for
+	// an artifact, or where the index lists a manifest that the store lacks.
+	Layer digest.Digest
+	// Content is what the index keeps for this manifest alone besides its layers:
+	// the manifest and its configuration. It is part of the content of the image
+	// too; nil where the store keeps no content or lacks the manifest.
+	Content []Content
+	// Subject is the digest of the manifest of the same index that this one is
+	// about, as a builder's attestation is (annotation
+	// "vnd.docker.reference.digest"), and with which it goes (rule M2); empty for
+	// any other.
+	Subject digest.Digest
 }
 
 // A Layer is a file system change on top of a chain of others, counted by how
