@@ -26,7 +26,7 @@ import (
 // leased or running image goes, no reference is left to an image that went, and
 // layers are counted right at the end (D12, D15, P1).
 func TestConcurrent(t *testing.T) {
-	for _, b := range backends.All() {
+	for _, b := range backends.Alike() {
 		t.Run(b.Name, func(t *testing.T) {
 			rounds := 60
 			if b.Durable {
@@ -264,7 +264,7 @@ func (s *storm) checkLayers(m *model) {
 // image goes that was leased all the while (D15), and every removal is reported
 // once.
 func TestConcurrentPrunes(t *testing.T) {
-	for _, b := range backends.All() {
+	for _, b := range backends.Alike() {
 		t.Run(b.Name, func(t *testing.T) {
 			s := newStorm(t, b)
 			for i, img := range s.images {

@@ -35,7 +35,7 @@ func TestHistory(t *testing.T) {
 		defer tb.cleanup()
 		h := &history{tb: tb, model: newModel(), pool: pool, names: historyNames(pool)}
 		durable := rapid.IntRange(0, 9).Draw(rt, "with disk") == 9
-		for _, b := range backends.All() {
+		for _, b := range backends.Alike() {
 			if !b.Durable || durable {
 				h.runs = append(h.runs, newRun(b.Name, b.Open(tb, storetest.State{}), h.model))
 			}

@@ -2,6 +2,9 @@ package jettison_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +61,7 @@ func TestScripts(t *testing.T) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			testscript.Run(t, testscript.Params{
-				Dir:                 "testdata/script",
+				Files:               scriptsFor(t, backend),
 				RequireExplicitExec: true,
 				Cmds:                commands(),
 				Condition:           backendCondition(backend),
@@ -73,6 +76,44 @@ func TestScripts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// scriptsFor returns the scenarios that a backend can be in.
+func scriptsFor(t *testing.T, b backends.Backend) []string {
+	t.Helper()
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	var able []string
+	for _, path := range all {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if missing := missingFor(string(data), b); missing == "" {
+			able = append(able, path)
+		} else {
+			t.Logf("%s: not on %s, which has no %s", path, b.Name, missing)
+		}
+	}
+	if len(able) < len(all)/3 {
+		t.Errorf("only %d of %d scripts run", len(able), len(all))
+	}
+	return able
+}
+
+// missingFor says what a scenario takes that the backend does not declare.
+func missingFor(script string, b backends.Backend) string {
+	switch {
+	case !b.Parents && regexp.MustCompile(` parent=|(?m)^relink `).MatchString(script):
+		return "parents"
+	case !b.Dangling && regexp.MustCompile(`(?m)^forget `).MatchString(script):
+		return "references to missing images"
+	case b.Manifest != nil && regexp.MustCompile(`(?m)^(stdout|cmp).*(bytes|reclaim)|reclaim`).MatchString(script):
+		return "content that is known to the byte"
+	}
+	return ""
 }
 
 func backendCondition(b backends.Backend) func(string) (bool, error) {

@@ -37,8 +37,12 @@ const (
 	// BrokenParent is a parent that is not there, or an image that is its own
 	// ancestor.
 	BrokenParent Kind = "broken parent link"
-	// TakenName is a name that two containers have.
+	// TakenName is a name that two containers have, or two images of a layout.
 	TakenName Kind = "name taken twice"
+	// UnusableName is a name of an image that is no reference.
+	UnusableName Kind = "unusable name"
+	// UnknownSort is content of which nobody here knows what else it needs.
+	UnknownSort Kind = "unknown sort"
 	// StrayMark is a mark of garbage on what is none.
 	StrayMark Kind = "stray mark of garbage"
 	// IncompleteImage is an image of which a record or content is lost.

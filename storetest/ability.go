@@ -9,6 +9,7 @@ const (
 	atomic ability = 1 << iota
 	partial
 	contents
+	parents
 	containers
 	leases
 	dangling
@@ -25,6 +26,7 @@ func (c Config) abilities() ability {
 		{atomic, c.Atomic},
 		{partial, !c.Atomic},
 		{contents, c.Content},
+		{parents, c.Parents},
 		{containers, c.Containers},
 		{leases, c.Leases},
 		{dangling, c.Dangling},
@@ -40,7 +42,7 @@ func (c Config) abilities() ability {
 // String names the abilities in the set.
 func (a ability) String() string {
 	names := []string{
-		"undo a failed update", "keep what a failed update did", "keep content", "know containers",
+		"undo a failed update", "keep what a failed update did", "keep content", "keep parents", "know containers",
 		"keep leases", "keep references to missing images", "be damaged",
 	}
 	var set []string

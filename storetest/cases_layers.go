@@ -176,12 +176,12 @@ func removedContent(ctx context.Context, p *probe) error {
 	}
 	layers := f.app.Layers
 	return firstError(
-		sameContent(first, f.twin.Config),
-		sameContent(second, f.app.Config, layers[2], layers[1]))
+		sameContent(first, p.own(f.twin)),
+		sameContent(second, append(p.own(f.app), layers[2], layers[1])))
 }
 
 // sameContent compares what went with data, in this order.
-func sameContent(removed imagestore.Removed, want ...[]byte) error {
+func sameContent(removed imagestore.Removed, want [][]byte) error {
 	var g, w []string
 	for _, c := range removed.Content {
 		g = append(g, fmt.Sprintf("%s (%d bytes)", c.Digest, c.Size))
@@ -213,5 +213,5 @@ func removedSharedContent(ctx context.Context, p *probe) error {
 	if err != nil {
 		return err
 	}
-	return firstError(sameContent(first, one.Config), sameContent(second, two.Config, two.Layers[0]))
+	return firstError(sameContent(first, p.own(one)), sameContent(second, append(p.own(two), two.Layers[0])))
 }

@@ -35,11 +35,11 @@ func serviceCases() []testCase {
 			explanation: "the only reference to an image that a container uses is not removed without force",
 		},
 		{
-			name: "service/conflicts", rule: "D9, D13", state: used, needs: containers | leases, f: serviceConflicts,
+			name: "service/conflicts", rule: "D9, D13", state: used, needs: containers | leases | parents, f: serviceConflicts,
 			explanation: "a refusal says everything that stands in the way: children, containers that use or mount it, leases",
 		},
 		{
-			name: "service/ancestors", rule: "D11", state: images, f: serviceAncestors,
+			name: "service/ancestors", rule: "D11", state: images, needs: parents, f: serviceAncestors,
 			explanation: "with PruneChildren the parent goes with its last child",
 		},
 		{
@@ -214,8 +214,16 @@ func serviceSpace(ctx context.Context, p *probe) error {
 		return err
 	}
 	return firstError(
-		same("space of the first", reports[0].SpaceReclaimed, len(f.app.Config)),
-		same("space of the second", reports[1].SpaceReclaimed, len(f.twin.Config)+len(f.app.Layers[1])+len(f.app.Layers[2])))
+		same("space of the first", reports[0].SpaceReclaimed, bytesOf(p.own(f.app))),
+		same("space of the second", reports[1].SpaceReclaimed, bytesOf(append(p.own(f.twin), f.app.Layers[1:]...))))
+}
+
+func bytesOf(pieces [][]byte) int {
+	n := 0
+	for _, piece := range pieces {
+		n += len(piece)
+	}
+	return n
 }
 
 func servicePlan(ctx context.Context, p *probe) error {

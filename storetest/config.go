@@ -21,6 +21,13 @@ type Config struct {
 	Atomic bool
 	// Content says that the store records what images and layers occupy.
 	Content bool
+	// Manifest returns the manifest that the store keeps for an image beside its
+	// configuration, byte for byte. It is nil where the store keeps none, as
+	// most do, or no content at all.
+	Manifest func(img Image) []byte
+	// Parents says that the store keeps from which image another was built. It
+	// is asked for parents only then.
+	Parents bool
 	// Containers says that the store knows of containers.
 	Containers bool
 	// Leases says that the store keeps leases.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"testing"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
 )
@@ -104,6 +107,9 @@ func (c testCase) run(t testing.TB, cfg Config) (err error) {
 	if c.state != nil {
 		st = c.state()
 	}
+	if !cfg.Parents {
+		st.Images = orphans(st.Images)
+	}
 	if !cfg.Containers {
 		st.Containers = nil
 	}
@@ -113,12 +119,41 @@ func (c testCase) run(t testing.TB, cfg Config) (err error) {
 	return c.f(t.Context(), &probe{t: t, cfg: cfg, backend: cfg.Open(t, st), state: st})
 }
 
+// orphans are the images without their parents.
+func orphans(images []Image) []Image {
+	alone := slices.Clone(images)
+	for i := range alone {
+		alone[i].Parent = ""
+	}
+	return alone
+}
+
 // A probe is what a case works with.
 type probe struct {
 	t       testing.TB
 	cfg     Config
 	backend jettison.Backend
 	state   State
+}
+
+// own is the content that the store keeps for the image besides its layers.
+func (p *probe) own(img Image) [][]byte {
+	if p.cfg.Manifest == nil {
+		return [][]byte{img.Config}
+	}
+	return [][]byte{img.Config, p.cfg.Manifest(img)}
+}
+
+// childrenOf are the IDs of the images that were made with this parent.
+func (p *probe) childrenOf(id digest.Digest) []digest.Digest {
+	var found []digest.Digest
+	for _, img := range p.state.Images {
+		if img.Parent == id {
+			found = append(found, img.ID())
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 // service is an engine over the store.

@@ -2,6 +2,7 @@ package backends
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -28,18 +29,47 @@ type Backend struct {
 type Capabilities struct {
 	// Atomic says that an update that fails has changed nothing (rule D14).
 	Atomic bool
+	// Parents says that it keeps from which image another was built.
+	Parents bool
+	// Dangling says that a reference may name an image that is not there.
+	Dangling bool
+	// Manifest is the manifest that it keeps for an image; nil if it keeps none.
+	Manifest func(storetest.Image) []byte
 	// Durable says that it lies on disk, where each update costs
 	// milliseconds.
 	Durable bool
 }
 
+// Fit returns the state without what the backend cannot keep.
+func (c Capabilities) Fit(st storetest.State) storetest.State {
+	ids := make(map[digest.Digest]bool)
+	st.Images = slices.Clone(st.Images)
+	for i := range st.Images {
+		ids[st.Images[i].ID()] = true
+		if !c.Parents {
+			st.Images[i].Parent = ""
+		}
+	}
+	if !c.Dangling {
+		st.References = slices.DeleteFunc(slices.Clone(st.References), func(r storetest.Reference) bool { return !ids[r.Image] })
+	}
+	return st
+}
+
+// Alike returns the kinds of backend that can be in the same states and dump
+// them in the same lines, the fast ones first.
+func Alike() []Backend {
+	return slices.DeleteFunc(All(), func(b Backend) bool { return !b.Parents || !b.Dangling || b.Manifest != nil })
+}
+
 // All returns every kind of backend: the fast ones first.
 func All() []Backend {
 	return []Backend{
-		{Name: "maps", Open: openMaps},
-		{Name: "memkv", Open: openMemKV, Capabilities: Capabilities{Atomic: true}},
-		{Name: "boltkv", Open: openBoltKV, Capabilities: Capabilities{Atomic: true}},
-		{Name: "diskstore", Open: openDisk, Capabilities: Capabilities{Atomic: true, Durable: true}},
+		{Name: "maps", Open: openMaps, Capabilities: Capabilities{Parents: true, Dangling: true}},
+		{Name: "memkv", Open: openMemKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true}},
+		{Name: "boltkv", Open: openBoltKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true}},
+		{Name: "diskstore", Open: openDisk, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true}},
+		{Name: "ocilayout", Open: openLayout, Capabilities: Capabilities{Atomic: true, Durable: true, Manifest: LayoutManifest}},
 	}
 }
 
@@ -57,9 +87,11 @@ func (b Backend) Config() storetest.Config {
 		},
 		Atomic:     b.Atomic,
 		Content:    true,
+		Parents:    b.Parents,
+		Manifest:   b.Manifest,
 		Containers: true,
 		Leases:     true,
-		Dangling:   true,
+		Dangling:   b.Dangling,
 		Damage: func(t testing.TB, backend jettison.Backend, id digest.Digest) {
 			mu.Lock()
 			defer mu.Unlock()

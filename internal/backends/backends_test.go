@@ -2,6 +2,7 @@ package backends_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +31,7 @@ func state() storetest.State {
 // Every backend dumps one state in the same lines, and changes show in them.
 func TestDumpIsTheSame(t *testing.T) {
 	var want []string
-	for _, b := range backends.All() {
+	for _, b := range backends.Alike() {
 		t.Run(b.Name, func(t *testing.T) {
 			got := b.Open(t, state()).Dump(t)
 			if want == nil {
@@ -46,7 +47,7 @@ func TestDumpIsTheSame(t *testing.T) {
 func TestPowers(t *testing.T) {
 	for _, b := range backends.All() {
 		t.Run(b.Name, func(t *testing.T) {
-			st := state()
+			st := b.Fit(state())
 			base, app := st.Images[0].ID(), st.Images[1].ID()
 			o := b.Open(t, st)
 			if err := o.Start(t.Context(), "c1"); err != nil {
@@ -60,6 +61,9 @@ func TestPowers(t *testing.T) {
 				"reference docker.io/library/app:1 -> " + app.String(),
 				"container c1 name= image=" + app.String() + " mounts=[] running=true",
 			} {
+				if !b.Dangling && strings.HasPrefix(want, "reference ") {
+					continue // it went with its image
+				}
 				if !slices.Contains(got, want) {
 					t.Errorf("dump %q lacks %q", got, want)
 				}

@@ -94,16 +94,7 @@ func (e *mapEngine) Stop(ctx context.Context, container string) error {
 }
 
 func (e *mapEngine) change(ctx context.Context, container string, fn func(*jettison.Container)) error {
-	return e.update(ctx, func() error {
-		for _, c := range e.users.all() {
-			if c.ID == container {
-				fn(&c)
-				e.users.Set(c)
-				return nil
-			}
-		}
-		return class.Errorf(class.NotFound, "container %s is not there", container)
-	})
+	return e.update(ctx, func() error { return e.users.change(container, fn) })
 }
 
 func (e *mapEngine) RemoveContainer(ctx context.Context, container string) error {

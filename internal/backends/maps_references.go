@@ -152,3 +152,15 @@ func (s *MapContainers) all() []jettison.Container {
 	}
 	return all
 }
+
+// change changes the record of a container that is there.
+func (s *MapContainers) change(id string, fn func(*jettison.Container)) error {
+	for _, c := range s.all() {
+		if c.ID == id {
+			fn(&c)
+			s.Set(c)
+			return nil
+		}
+	}
+	return class.Errorf(class.NotFound, "container %s is not there", id)
+}
