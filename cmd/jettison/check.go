@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 
 	"github.com/jettison-oci/jettison/check"
 	"github.com/jettison-oci/jettison/diskstore"
+	"github.com/jettison-oci/jettison/ocilayout"
 )
 
 const checkLong = `Look for damage in the store and say what it means, a finding a line: the kind,
@@ -22,6 +24,10 @@ records and directories is kept in the store, in removed-TIME, until you delete
 that. An image whose content is missing or altered stays, for loading it again
 mends it; with --drop-incomplete it is removed too. See docs/check.md.
 
+In an OCI image layout a repair removes the blobs that nothing in index.json
+needs, once they are older than --grace: until then another tool may be about
+to list them.
+
 Exit status: 0 when nothing is wrong or all has been repaired, else 1.`
 
 const checkExample = `  jettison check
@@ -32,6 +38,7 @@ const checkExample = `  jettison check
 // checkFlags are the flags of check.
 type checkFlags struct {
 	repair, content, drop, quiet bool
+	grace                        time.Duration
 }
 
 func newCheck(set *settings) *cobra.Command {
@@ -46,6 +53,9 @@ func newCheck(set *settings) *cobra.Command {
 			if flags.drop && !flags.repair {
 				return errors.New("--drop-incomplete is for a repair: give --repair too")
 			}
+			if flags.grace < 0 {
+				return errors.Errorf("--grace %s: want zero or more", flags.grace)
+			}
 			return action(func(cmd *cobra.Command, _ []string) error {
 				if flags.repair {
 					return set.change(cmd, func(store *opened) error { return set.repair(cmd, store, flags) })
@@ -59,6 +69,7 @@ func newCheck(set *settings) *cobra.Command {
 	f.BoolVar(&flags.repair, "repair", false, "mend what can be mended")
 	f.BoolVar(&flags.content, "content", false, "read all content and compare it with its digests")
 	f.BoolVar(&flags.drop, "drop-incomplete", false, "with --repair, remove images whose content is missing or altered")
+	f.DurationVar(&flags.grace, "grace", time.Hour, "with --repair of an OCI image layout, leave files younger than `DURATION`")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show no progress")
 	return cmd
 }
@@ -75,9 +86,15 @@ func (f checkFlags) options(cmd *cobra.Command) (diskstore.CheckOptions, *bars) 
 
 // checkStore prints what is wrong with the store.
 func (s *settings) checkStore(cmd *cobra.Command, store *opened, flags checkFlags) error {
-	opts, drawn := flags.options(cmd)
-	findings, err := store.disk.Check(cmd.Context(), opts)
-	drawn.finish(err == nil)
+	var findings []check.Finding
+	var err error
+	if store.layout != nil {
+		findings, err = store.layout.Check(cmd.Context(), ocilayout.CheckOptions{Content: flags.content})
+	} else {
+		opts, drawn := flags.options(cmd)
+		findings, err = store.disk.Check(cmd.Context(), opts)
+		drawn.finish(err == nil)
+	}
 	if printErr := s.printFindings(cmd.OutOrStdout(), findings); printErr != nil {
 		return printErr
 	}
@@ -99,6 +116,9 @@ func (s *settings) checkStore(cmd *cobra.Command, store *opened, flags checkFlag
 
 // repair repairs the store and prints what was wrong with it.
 func (s *settings) repair(cmd *cobra.Command, store *opened, flags checkFlags) error {
+	if store.layout != nil {
+		return s.repairLayout(cmd, store.layout, flags)
+	}
 	opts, drawn := flags.options(cmd)
 	report, err := store.disk.Repair(cmd.Context(), diskstore.RepairOptions{CheckOptions: opts, DropIncomplete: flags.drop})
 	drawn.finish(err == nil)
@@ -119,6 +139,29 @@ func (s *settings) repair(cmd *cobra.Command, store *opened, flags checkFlags) e
 		return err
 	}
 	return unlessMended(report.Findings)
+}
+
+// repairLayout removes what nothing needs in an OCI image layout.
+func (s *settings) repairLayout(cmd *cobra.Command, layout *ocilayout.Layout, flags checkFlags) error {
+	if flags.drop {
+		return misused{errors.New("--drop-incomplete is not for an OCI image layout: delete the images with rmi")}
+	}
+	grace := flags.grace
+	if grace == 0 {
+		grace = -1 // the default of the package is another
+	}
+	findings, err := layout.Repair(cmd.Context(), ocilayout.RepairOptions{
+		CheckOptions: ocilayout.CheckOptions{Content: flags.content}, Grace: grace,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.printFindings(cmd.OutOrStdout(), findings); err != nil {
+		return err
+	}
+	left := len(check.Left(findings))
+	s.tell(cmd.ErrOrStderr(), message{Note: fmt.Sprintf("Findings: %d, repaired: %d", len(findings), len(findings)-left)})
+	return unlessMended(findings)
 }
 
 // unlessMended is the error of a command that has printed findings which still

@@ -60,6 +60,9 @@ func listReferences(cmd *cobra.Command, store *opened) ([]string, error) {
 // listContainerNames lists the names of containers that can be read, or their
 // IDs.
 func listContainerNames(cmd *cobra.Command, store *opened) ([]string, error) {
+	if store.disk == nil {
+		return nil, nil
+	}
 	var names []string
 	err := store.disk.Read(cmd.Context(), func(tx *kvstore.Tx) error {
 		for c, err := range tx.Containers.All(cmd.Context()) {

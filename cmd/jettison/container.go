@@ -53,7 +53,7 @@ func newContainerAdd(set *settings) *cobra.Command {
 // record is made only if its images are there then: no lease has to hold them.
 func (s *settings) addContainer(cmd *cobra.Command, c jettison.Container, image string, mounts []string) error {
 	ctx := cmd.Context()
-	return s.change(cmd, func(store *opened) error {
+	return s.change(cmd, s.onDisk(func(store *opened) error {
 		found, err := store.service.Resolve(ctx, image)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func (s *settings) addContainer(cmd *cobra.Command, c jettison.Container, image 
 			return err
 		}
 		return s.print(cmd.OutOrStdout(), containerOf(c), c.ID)
-	})
+	}))
 }
 
 // containerRow is the JSON of a container.
@@ -96,11 +96,11 @@ func newContainerList(set *settings) *cobra.Command {
 		Example: "  jettison container ls\n  jettison container ls --format json",
 		Args:    noArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
-			return set.read(cmd, func(store *opened) error {
+			return set.read(cmd, set.onDisk(func(store *opened) error {
 				return store.disk.Read(cmd.Context(), func(tx *kvstore.Tx) error {
 					return set.listContainers(cmd, tx)
 				})
-			})
+			}))
 		}),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

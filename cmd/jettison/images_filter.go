@@ -30,6 +30,9 @@ func (f imagesFlags) filter() (*filter.Filter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, given := args[filter.Orphaned]; given {
+		return nil, errors.Errorf("filter %q is for prune only", filter.Orphaned)
+	}
 	return filter.New(args, time.Now())
 }
 

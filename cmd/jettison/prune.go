@@ -19,6 +19,7 @@ or a lease uses is left whole.
 Filters narrow the choice; an image must pass every key:
   dangling=true|false   label=KEY[=VALUE]   label!=KEY[=VALUE]   id=ID
   until=TIME            reference=PATTERN   before=IMAGE         since=IMAGE
+  orphaned=true|false   (signatures and the like whose image is missing)
 
 The policy keeps some of what is chosen: --keep-last, --protect and --min-age.
 With --keep-storage or the disk marks images go only until the goal is reached,
@@ -57,7 +58,7 @@ func newPrune(set *settings) *cobra.Command {
 		Example: pruneExample,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts, err := flags.options(cmd.Flags(), set.store)
+			opts, err := flags.options(cmd.Flags(), set.dir())
 			if err != nil {
 				return err
 			}

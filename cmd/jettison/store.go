@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,15 +16,17 @@ import (
 	"github.com/jettison-oci/jettison/diskstore"
 	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/kv/boltkv"
+	"github.com/jettison-oci/jettison/ocilayout"
 )
 
 // An opened store with the service that deletes from it.
 type opened struct {
 	jettison.Backend
 	service *jettison.Service
-	// disk is the store itself, for what only a store of this kind can do; nil
-	// for one of another kind.
-	disk *diskstore.Store
+	// disk and layout are the store itself, for what only a store of that kind
+	// can do; nil for one of another kind.
+	disk   *diskstore.Store
+	layout *ocilayout.Layout
 }
 
 // defaultStore is $JETTISON_STORE, else a directory among the user's data, as
@@ -52,12 +56,37 @@ func (s *settings) check() error {
 	if s.store == "" {
 		return errors.New("--store is empty: want a directory")
 	}
-	kind, _, _ := strings.Cut(s.store, ":")
+	kind, rest, _ := strings.Cut(s.store, ":")
 	switch kind {
-	case "oci", "docker", "containerd", "podman":
-		return errors.Errorf("--store %q: this version works on directories only; write ./%s for a directory of that name", s.store, s.store)
+	case "oci":
+		if rest == "" {
+			return errors.New("--store oci: names no directory: want oci:DIR")
+		}
+	case "docker", "containerd", "podman":
+		return errors.Errorf("--store %q: this version knows no such stores; write ./%s for a directory of that name", s.store, s.store)
 	}
 	return nil
+}
+
+// layoutDir returns the directory of an OCI image layout, if the store is one.
+func (s *settings) layoutDir() (dir string, is bool) { return strings.CutPrefix(s.store, "oci:") }
+
+// dir is the directory of the store.
+func (s *settings) dir() string {
+	if dir, is := s.layoutDir(); is {
+		return dir
+	}
+	return s.store
+}
+
+// onDisk is for commands that work on a store on disk only.
+func (s *settings) onDisk(fn func(*opened) error) func(*opened) error {
+	return func(store *opened) error {
+		if store.disk == nil {
+			return misused{class.Errorf(class.InvalidArgument, "%s is an OCI image layout: this command works on a store on disk only", s.store)}
+		}
+		return fn(store)
+	}
 }
 
 // read runs fn on the store as it is. Others may read it at the same time.
@@ -67,6 +96,9 @@ func (s *settings) read(cmd *cobra.Command, fn func(*opened) error) error {
 
 // change runs fn on a store that is there, and that nobody else has open.
 func (s *settings) change(cmd *cobra.Command, fn func(*opened) error) error {
+	if _, is := s.layoutDir(); is {
+		return s.with(cmd, diskstore.Options{}, fn)
+	}
 	_, err := os.Stat(filepath.Join(s.store, "meta.db"))
 	missing := errors.Is(err, fs.ErrNotExist) // opening it for reading says what is there instead
 	return s.with(cmd, diskstore.Options{ReadOnly: missing}, fn)
@@ -80,6 +112,9 @@ func (s *settings) create(cmd *cobra.Command, fn func(*opened) error) error {
 // with opens the store, runs fn and closes the store again.
 func (s *settings) with(cmd *cobra.Command, opts diskstore.Options, fn func(*opened) error) (err error) {
 	log := s.logger(cmd.ErrOrStderr())
+	if dir, is := s.layoutDir(); is {
+		return s.withLayout(cmd.Context(), dir, log, fn)
+	}
 	opts.Logger, opts.LockTimeout = log, max(s.wait, time.Nanosecond)
 	store, err := diskstore.Open(cmd.Context(), s.store, &opts)
 	if err != nil {
@@ -91,6 +126,19 @@ func (s *settings) with(cmd *cobra.Command, opts diskstore.Options, fn func(*ope
 		}
 	}()
 	return fn(&opened{Backend: store, service: jettison.New(store, &jettison.Options{Logger: log}), disk: store})
+}
+
+// withLayout is with for an OCI image layout.
+func (s *settings) withLayout(ctx context.Context, dir string, log *slog.Logger, fn func(*opened) error) error {
+	wait := s.wait
+	if wait == 0 {
+		wait = -1 // the default of the package is another
+	}
+	layout, err := ocilayout.Open(ctx, dir, &ocilayout.Options{Logger: log, LockTimeout: wait})
+	if err != nil {
+		return err
+	}
+	return fn(&opened{Backend: layout, layout: layout, service: jettison.New(layout, &jettison.Options{Logger: log})})
 }
 
 // openError tells the user of the command what to do.

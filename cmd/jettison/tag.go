@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jettison-oci/jettison/kvstore"
+	"github.com/jettison-oci/jettison/ocilayout"
 	"github.com/jettison-oci/jettison/refstore"
 )
 
@@ -34,6 +35,11 @@ func (s *settings) tag(cmd *cobra.Command, source string, target reference.Named
 		found, err := store.service.Resolve(cmd.Context(), source)
 		if err != nil {
 			return err
+		}
+		if store.layout != nil {
+			return misusedOr(store.layout.Edit(cmd.Context(), func(tx *ocilayout.Tx) error {
+				return tx.Name(cmd.Context(), found.Image.ID, target, refstore.AddOptions{Force: true})
+			}))
 		}
 		return misusedOr(store.disk.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
 			return tx.Tag(cmd.Context(), found.Image.ID, target, refstore.AddOptions{Force: true})
