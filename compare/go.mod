@@ -11,6 +11,7 @@ require (
 	github.com/jettison-oci/jettison v0.0.0-00010101000000-000000000000
 	github.com/moby/sys/reexec v0.1.0
 	go.etcd.io/bbolt v1.5.0
+	oras.land/oras-go/v2 v2.6.0
 )
 
 require (
