@@ -2,13 +2,16 @@ package jettison_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/jettison-oci/jettison/internal/backends"
@@ -114,6 +117,37 @@ func missingFor(script string, b backends.Backend) string {
 		return "content that is known to the byte"
 	}
 	return ""
+}
+
+// Every rule that a script shows is shown on every backend, but for those that
+// ask for what a backend does not keep.
+func TestEveryRuleRunsOnEveryBackend(t *testing.T) {
+	without := map[string][]string{
+		// Layouts keep no parents. What a prune frees is shown by their own tests.
+		"ocilayout": {"D11", "P5", "P7"},
+	}
+	for _, b := range backends.All() {
+		all, runs := make(map[string]bool), make(map[string]bool)
+		for _, path := range tree(t, ".txtar") {
+			if filepath.Dir(path) != filepath.FromSlash("testdata/script") {
+				continue
+			}
+			script := readFile(t, path)
+			for _, rule := range citation.FindAllString(firstComment(script), -1) {
+				all[rule] = true
+				runs[rule] = runs[rule] || missingFor(script, b) == ""
+			}
+		}
+		var missing []string
+		for _, rule := range slices.Sorted(maps.Keys(all)) {
+			if !runs[rule] {
+				missing = append(missing, rule)
+			}
+		}
+		if diff := cmp.Diff(without[b.Name], missing); diff != "" {
+			t.Errorf("rules that no script shows on %s (-declared +found):\n%s", b.Name, diff)
+		}
+	}
 }
 
 func backendCondition(b backends.Backend) func(string) (bool, error) {
