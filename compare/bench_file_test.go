@@ -197,16 +197,6 @@ func (r *recorder) final() []write {
 	return all
 }
 
-// replay makes the same changes as was recorded, each once.
-func (r *recorder) replay(bucket *bolt.Bucket) error {
-	for _, w := range r.final() {
-		if err := w.apply(bucket); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (w write) apply(bucket *bolt.Bucket) error {
 	if w.value == nil {
 		return bucket.Delete(w.key)

@@ -2,12 +2,12 @@ package compare_test
 
 import (
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
-	imagetypes "github.com/docker/docker/api/types/image"
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison"
@@ -57,55 +57,16 @@ func BenchmarkPrune(b *testing.B) {
 	}
 }
 
-// BenchmarkDelete deletes one image of many by its only tag, from a fresh copy
-// each time.
-func BenchmarkDelete(b *testing.B) {
-	for _, n := range []int{10, 1000} {
-		b.Run(fmt.Sprintf("images=%d", n), func(b *testing.B) {
-			benchDelete(b, taggedImages(n, 1), "app0:1", jettison.RemoveOptions{})
-		})
-	}
-}
-
-// BenchmarkDeleteReferences deletes an image with many references by its ID, by
-// force. There are a hundred other images.
-func BenchmarkDeleteReferences(b *testing.B) {
-	for _, n := range []int{1, 10, 200} {
-		b.Run(fmt.Sprintf("references=%d", n), func(b *testing.B) {
-			scene := taggedImages(101, n)
-			benchDelete(b, scene, scene.Images[0].ID.String(), jettison.RemoveOptions{Force: true})
-		})
-	}
-}
-
-func benchDelete(b *testing.B, scene compare.Scene, ref string, opts jettison.RemoveOptions) {
-	b.Helper()
-	ours := newFile(b, scene)
-	remove := func(s *jettison.Service) error {
-		_, err := s.ImageDelete(b.Context(), ref, opts)
-		return err
-	}
-	bare := ours.record(b, remove).replay
-	r := race{runs: 5}
-	for b.Loop() {
-		r.lap(b, ours.open(b, remove), ours.alone(b, bare), func() entry {
-			docker := dockerOn(b, scene)
-			return entry{close: docker.Close, run: func() error {
-				_, err := docker.Service.ImageDelete(b.Context(), ref, imagetypes.RemoveOptions{Force: opts.Force})
-				return err
-			}}
-		})
-	}
-	r.report(b, 1)
-}
-
-// dockerOn is Docker's service with the scene in files.
+// dockerOn is Docker's service with the scene in files, which are on the disk.
 func dockerOn(b *testing.B, scene compare.Scene) *compare.Docker {
 	b.Helper()
 	docker := compare.NewDocker()
 	docker.Parent = filepath.Clean(b.TempDir())
 	if err := docker.Build(b.Context(), scene); err != nil {
 		b.Fatal(err)
+	}
+	if out, err := exec.CommandContext(b.Context(), "sync", "-f", docker.Parent).CombinedOutput(); err != nil {
+		b.Fatalf("sync: %v: %s", err, out)
 	}
 	return docker
 }

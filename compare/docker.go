@@ -64,7 +64,7 @@ func (d *Docker) Build(_ context.Context, scene Scene) error {
 		return err
 	}
 	d.scene = scene
-	for _, step := range []func() error{d.makeDirectory, d.loadImages, d.loadReferences} {
+	for _, step := range []func() error{d.makeDirectory, d.writeImages, d.writeReferences, d.Restore} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -102,8 +102,29 @@ func (d *Docker) makeDirectory() (err error) {
 	return err
 }
 
-func (d *Docker) loadImages() error {
-	backend, err := image.NewFSStoreBackend(filepath.Join(d.dir, "images"))
+// Restore opens Docker's stores of images and of references on what is in the
+// directory, as a daemon does when it starts. Build does it once. When it is
+// done again, the Service keeps the stores it has, and layers count their
+// holders twice.
+func (d *Docker) Restore() error {
+	backend, err := image.NewFSStoreBackend(d.imagesDir())
+	if err != nil {
+		return err
+	}
+	if d.images, err = image.NewImageStore(backend, d.layers); err != nil {
+		return err
+	}
+	d.refs, err = dockerreference.NewReferenceStore(d.referencesFile())
+	return err
+}
+
+func (d *Docker) imagesDir() string      { return filepath.Join(d.dir, "images") }
+func (d *Docker) referencesFile() string { return filepath.Join(d.dir, "repositories.json") }
+
+// writeImages writes the files of the images. Docker syncs each, which takes
+// long for many: whoever wants them on the disk syncs it as a whole.
+func (d *Docker) writeImages() error {
+	backend, err := image.NewFSStoreBackend(d.imagesDir())
 	if err != nil {
 		return err
 	}
@@ -113,31 +134,34 @@ func (d *Docker) loadImages() error {
 			continue
 		}
 		d.layers.register(img)
-		if err := write(backend, img); err != nil {
+		if err := d.write(backend, img); err != nil {
 			return err
 		}
 	}
-	d.images, err = image.NewImageStore(backend, d.layers)
-	return err
+	return nil
 }
 
-func write(backend image.StoreBackend, img Image) error {
-	id, err := backend.Set(img.Config)
-	if err != nil {
-		return err
-	}
-	if id != img.ID {
+func (d *Docker) write(backend image.StoreBackend, img Image) error {
+	if id := digest.FromBytes(img.Config); id != img.ID {
 		return errors.Errorf("image %s: its configuration has the digest %s", img.ID, id)
+	}
+	if err := os.WriteFile(d.contentFile(img.ID), img.Config, 0o600); err != nil {
+		return err
 	}
 	if img.Parent == "" {
 		return nil
 	}
-	return backend.SetMetadata(id, "parent", []byte(img.Parent))
+	return backend.SetMetadata(img.ID, "parent", []byte(img.Parent))
 }
 
-// loadReferences writes Docker's file of references at once: Docker writes it
+// contentFile is where Docker keeps the configuration of an image.
+func (d *Docker) contentFile(id digest.Digest) string {
+	return filepath.Join(d.imagesDir(), "content", id.Algorithm().String(), id.Encoded())
+}
+
+// writeReferences writes Docker's file of references at once: Docker writes it
 // whole for each reference that is added.
-func (d *Docker) loadReferences() error {
+func (d *Docker) writeReferences() error {
 	repositories := make(map[string]map[string]digest.Digest)
 	for _, a := range d.scene.References {
 		name := reference.FamiliarName(a.Ref)
@@ -150,18 +174,12 @@ func (d *Docker) loadReferences() error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(d.dir, "repositories.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return err
-	}
-	d.refs, err = dockerreference.NewReferenceStore(file)
-	return err
+	return os.WriteFile(d.referencesFile(), text, 0o600)
 }
 
 // Damage makes the record of an image unreadable.
 func (d *Docker) Damage(id digest.Digest) error {
-	file := filepath.Join(d.dir, "images", "content", id.Algorithm().String(), id.Encoded())
-	return os.WriteFile(file, []byte("damaged"), 0o600)
+	return os.WriteFile(d.contentFile(id), []byte("damaged"), 0o600)
 }
 
 // Delete calls Docker's ImageDelete.
