@@ -84,7 +84,7 @@ func copyContent(ctx context.Context, temp *tempFile, r io.Reader, want ocispec.
 		r = io.LimitReader(r, want.Size+1) // one more shows that there is more
 	}
 	digester := algorithm.Digester()
-	n, err := io.Copy(io.MultiWriter(temp, digester.Hash()), r)
+	n, err := copyBoth(temp, digester.Hash(), r)
 	if err != nil {
 		return want, class.Errorf(class.Unavailable, "content %s: %w", want.Digest, err)
 	}

@@ -12,6 +12,12 @@ import (
 // ClearLimit is how many marks of removed files are kept at most.
 const ClearLimit = clearLimit
 
+// The sizes at which content is copied in another way.
+const (
+	SmallSize = smallSize
+	BlockSize = blockSize
+)
+
 // OpenFaulty is Open of a store that changes its files through files, for which
 // each commit of the records is a step too.
 func OpenFaulty(ctx context.Context, dir string, opts *Options, files *faultfs.FS) (*Store, error) {
