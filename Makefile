@@ -3,9 +3,9 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-# The modules of the workspace, and the one whose pins are its own.
+# The modules of the workspace, and those whose pins are their own.
 MODULES := . cmd/jettison transfer
-OUTSIDE := $(patsubst %/go.mod,%,$(wildcard compare/go.mod))
+OUTSIDE := $(patsubst %/go.mod,%,$(wildcard compare/go.mod tools/benchreport/go.mod))
 
 FUZZTIME  ?= 20000x
 BENCHTIME ?= 1s
@@ -60,9 +60,19 @@ fuzz: ## Run each fuzz target on FUZZTIME inputs (20000x), or for so long (1m)
 bench: ## Run the benchmarks that match BENCH for BENCHTIME each
 	@$(call each,go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...)
 
+.PHONY: bench-once
+bench-once: ## Run every benchmark once, on small stores, to see that it works
+	@$(call each,go test -run '^$$' -bench . -benchtime 1x -short ./...)
+	@$(call outside,go test -run '^$$' -bench . -benchtime 1x -short ./...)
+
+.PHONY: bench-report
+bench-report: ## Measure anew all that docs/benchmarks.md says, and draw the plots
+	@./.ci/bench-report
+
 .PHONY: compare
 compare: ## Compare with Docker's own code: every test, then the speed
-	@$(call outside,go test -count=1 -v ./... && go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...)
+	@cd compare && export GOWORK=off && go test -count=1 -v ./... && \
+		go test -run '^$$' -bench '$(BENCH)' -benchtime 20x -benchmem ./...
 
 .PHONY: vet
 vet: ## Run go vet
@@ -90,7 +100,7 @@ tidy-check: ## Check that go.mod and go.sum are tidy
 	@$(call outside,go mod tidy -diff)
 
 .PHONY: ci
-ci: build vet tidy-check lint test test-rights race ci-fuzz demo ## Do all that CI does
+ci: build vet tidy-check lint test test-rights race ci-fuzz bench-once demo ## Do all that CI does
 
 .PHONY: ci-fuzz
 ci-fuzz: FUZZTIME = 5000x

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// A table is a table of a page.
+type table struct {
+	name    string
+	columns []column
+	rows    []row
+}
+
+// A column is a unit of the benchmarks and how its values are written.
+type column struct {
+	title, unit string
+	write       func(float64) string
+}
+
+// A row has the values of a series, a line for each size. The text takes the
+// size, written as a number.
+type row struct{ text, series string }
+
+func tables() []table {
+	micros := []column{
+		{"bbolt", "bbolt-µs", duration},
+		{"Jettison", "jettison-µs", duration},
+		{"Docker", "docker-µs", duration},
+		{"Jettison / bbolt", "jettison/bbolt", number},
+		{"Docker / Jettison", "docker/jettison", number},
+	}
+	return []table{
+		{"delete", micros, []row{
+			{"one image of %s, by its tag", "Delete/images"},
+			{"by ID, by force: %s references", "DeleteReferences/references"},
+			{"by its tag; %s containers on other images", "DeleteContainers/containers"},
+		}},
+		{"open", micros, []row{{"%s images", "Open/images"}}},
+		{"prune", micros, []row{{"%s unused tagged images, each", "Prune/images"}}},
+		{"callers", []column{
+			{"bbolt", "bbolt-deletes/s", number},
+			{"bbolt, Batch", "bbolt-batch-deletes/s", number},
+			{"Jettison", "jettison-deletes/s", number},
+			{"Docker", "docker-deletes/s", number},
+			{"Jettison / bbolt", "jettison/bbolt", number},
+			{"Jettison / Docker", "jettison/docker", number},
+		}, []row{{"%s at once", "Callers/callers"}}},
+		{"load", []column{
+			{"`sha256sum`, `cp`, `sync`", "commands-MB/s", number},
+			{"Jettison", "jettison-MB/s", number},
+			{"SHA-256 alone", "sha256-MB/s", number},
+			{"Jettison / commands", "jettison/commands", number},
+		}, []row{
+			{"OCI image layout, a layer of %s MiB", "Load/layout/MiB"},
+			{"docker-archive, a layer of %s MiB", "Load/docker-archive/MiB"},
+		}},
+	}
+}
+
+// markdown is the table, with the rows that there are results for.
+func (t table) markdown(all *results) string {
+	var b strings.Builder
+	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	titles, rules := []string{"what"}, []string{"---"}
+	for _, c := range t.columns {
+		titles, rules = append(titles, c.title), append(rules, "---:")
+	}
+	line(titles)
+	line(rules)
+	for _, r := range t.rows {
+		for _, p := range all.series(r.series) {
+			cells := []string{fmt.Sprintf(r.text, whole(p.size))}
+			for _, c := range t.columns {
+				cells = append(cells, c.cell(p))
+			}
+			line(cells)
+		}
+	}
+	return b.String()
+}
+
+func (c column) cell(p point) string {
+	value, ok := p.values[c.unit]
+	if !ok {
+		return ""
+	}
+	return c.write(value)
+}
+
+// replace replaces what stands between the markers of this name.
+func replace(text []byte, name, with string) ([]byte, error) {
+	begin, end := fmt.Appendf(nil, "<!-- %s: made by make bench-report -->\n", name), []byte("<!-- end -->")
+	from := bytes.Index(text, begin)
+	if from < 0 {
+		return nil, fmt.Errorf("there is no marker %q", begin)
+	}
+	from += len(begin)
+	length := bytes.Index(text[from:], end)
+	if length < 0 {
+		return nil, fmt.Errorf("there is no %q after the marker %q", end, begin)
+	}
+	return bytes.Join([][]byte{text[:from], []byte("\n" + with + "\n"), text[from+length:]}, nil), nil
+}
+
+// duration writes microseconds in the unit in which they are easily read.
+func duration(micros float64) string {
+	switch {
+	case micros >= 1e6:
+		return number(micros/1e6) + " s"
+	case micros >= 1e3:
+		return number(micros/1e3) + " ms"
+	default:
+		return number(micros) + " µs"
+	}
+}
+
+// number writes two significant digits of what is below ten, and three of what
+// is not, with commas.
+func number(v float64) string {
+	digits := 3
+	if v < 10 {
+		digits = 2
+	}
+	if whole := math.Round(v); whole == v || v >= 100 {
+		unit := math.Pow10(max(0, int(math.Log10(max(v, 1)))+1-digits))
+		return commas(strconv.FormatFloat(math.Round(v/unit)*unit, 'f', 0, 64))
+	}
+	return strconv.FormatFloat(v, 'f', max(0, digits-1-int(math.Floor(math.Log10(v)))), 64)
+}
+
+// whole writes all digits of a whole number.
+func whole(v float64) string { return commas(strconv.FormatFloat(v, 'f', 0, 64)) }
+
+func commas(digits string) string {
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
