@@ -23,7 +23,7 @@ outside = for m in $(OUTSIDE); do echo "== $$m"; (cd $$m && export GOWORK=off &&
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Load, tag and delete images with the command, in a directory that goes away
