@@ -27,7 +27,7 @@ import (
 // BenchmarkPrune prunes a store of tagged images that nothing uses, all at
 // once. Docker prunes it once.
 func BenchmarkPrune(b *testing.B) {
-	for _, n := range []int{100, 1000, 3000} {
+	for _, n := range sizes(100, 1000, 3000) {
 		b.Run(fmt.Sprintf("images=%d", n), func(b *testing.B) {
 			scene := taggedImages(n, 1)
 			ours := newFile(b, scene)

@@ -20,6 +20,7 @@ BenchmarkDeleteReferences/references=1-8 	20	1 ns/op	1 bbolt-µs	1 docker-µs	1 
 BenchmarkDeleteContainers/containers=1-8 	20	1 ns/op	1 bbolt-µs	1 docker-µs	1 jettison-µs
 BenchmarkOpen/images=1-8 	20	1 ns/op	1 bbolt-µs	1 docker-µs	1 jettison-µs
 BenchmarkPrune/images=1-8 	20	1 ns/op	1 bbolt-µs	1 docker-µs	1 jettison-µs
+BenchmarkPrune/images=1/jettison-8 	3	1 ns/op	62500 ns/image
 BenchmarkCallers/callers=1-8 	20	1 ns/op	1 bbolt-deletes/s	1 bbolt-batch-deletes/s	1 docker-deletes/s	1 jettison-deletes/s
 BenchmarkLoad/layout/MiB=1024-8 	20	1 ns/op	812.3 jettison-MB/s
 `
@@ -28,7 +29,7 @@ BenchmarkLoad/layout/MiB=1024-8 	20	1 ns/op	812.3 jettison-MB/s
 func page() string {
 	var b strings.Builder
 	b.WriteString("before\n")
-	for _, name := range []string{"machine", "delete", "open", "prune", "callers", "load"} {
+	for _, name := range []string{"machine", "delete", "open", "prune", "prune-large", "callers", "load"} {
 		b.WriteString("<!-- " + name + ": made by make bench-report -->\nold\n<!-- end -->\nbetween\n")
 	}
 	return b.String()
@@ -64,13 +65,15 @@ func TestReport(t *testing.T) {
 		"Measured 2026-01-02 with go1.99 on linux/amd64, Some CPU, 8 cores.",
 		"| one image of 100, by its tag | 500 µs | 600 µs | 2.3 ms | 1.2 | 3.8 |",
 		"| one image of 100,000, by its tag | 1.5 ms | 1.8 ms | 2.3 s | 1.2 | 1,260 |",
+		"| 1 unused tagged images, each | 1 µs | 1 µs | 1 µs |",
+		"| 1 images, Jettison | 62.5 µs |",
 		"| OCI image layout, a layer of 1,024 MiB |  | 812 |  |  |",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page lacks %q:\n%s", want, got)
 		}
 	}
-	if strings.Contains(got, "old") || strings.Count(got, "between") != 6 {
+	if strings.Contains(got, "old") || strings.Count(got, "between") != 7 {
 		t.Errorf("not exactly what is between markers was replaced:\n%s", got)
 	}
 	for _, c := range charts() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/perf/benchfmt"
 )
@@ -19,7 +18,7 @@ type results struct {
 
 // A point is one benchmark at one size.
 type point struct {
-	// series is the name without the size: "Delete/images".
+	// series is the name without the size: "Delete/images", "Prune/images/bbolt".
 	series string
 	size   float64
 	// values are by unit: "jettison-µs".
@@ -50,7 +49,7 @@ func readFiles(names []string) (*results, error) {
 	return all, nil
 }
 
-// add takes a benchmark whose last part is a size. Others are not of interest.
+// add takes a benchmark that has a size. Others are not of interest.
 func (all *results) add(r *benchfmt.Result) error {
 	for _, c := range r.Config {
 		key, value := c.Key, string(c.Value)
@@ -65,16 +64,28 @@ func (all *results) add(r *benchfmt.Result) error {
 	if day := r.GetConfig("date"); day > all.config["date"] {
 		all.config["date"] = day
 	}
-	base, parts := r.Name.Parts()
-	for i, part := range parts {
-		name, value, sized := strings.Cut(string(part), "=")
-		size, err := strconv.ParseFloat(value, 64)
-		if sized && err == nil {
-			series := slices.Concat(base, bytes.Join(parts[:i], nil), []byte(name))
-			all.put(point{series: string(series), size: size, values: valuesOf(r)})
-		}
+	if p, ok := pointOf(r); ok {
+		all.put(p)
 	}
 	return nil
+}
+
+// pointOf makes a point of a benchmark that has a size in its name.
+func pointOf(r *benchfmt.Result) (p point, sized bool) {
+	base, parts := r.Name.Parts()
+	p = point{values: valuesOf(r)}
+	series := bytes.Clone(base)
+	for _, part := range parts {
+		name, value, _ := bytes.Cut(part, []byte("="))
+		if size, err := strconv.ParseFloat(string(value), 64); err == nil {
+			p.size, sized = size, true
+		}
+		if part[0] == '/' { // the last may be the number of processors
+			series = append(series, name...)
+		}
+	}
+	p.series = string(series)
+	return p, sized
 }
 
 func valuesOf(r *benchfmt.Result) map[string]float64 {

@@ -41,6 +41,10 @@ func tables() []table {
 		}},
 		{"open", micros, []row{{"%s images", "Open/images"}}},
 		{"prune", micros, []row{{"%s unused tagged images, each", "Prune/images"}}},
+		{"prune-large", []column{{"one image", "ns/image", func(nanos float64) string { return duration(nanos / 1000) }}}, []row{
+			{"%s images, Jettison", "Prune/images/jettison"},
+			{"%s images, bbolt", "Prune/images/bbolt"},
+		}},
 		{"callers", []column{
 			{"bbolt", "bbolt-deletes/s", number},
 			{"bbolt, Batch", "bbolt-batch-deletes/s", number},
