@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"math"
+	"os"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -83,13 +85,31 @@ func (c chart) save(path string, all *results) error {
 		}
 	}
 	p.X.Tick.Marker = sizeTicks(points)
-	p.X.Min, p.X.Max = points[0].size/1.2, points[len(points)-1].size*1.2
+	p.X.Min, p.X.Max = stretch(points[0].size, points[len(points)-1].size, 0.03, 0.05)
 	p.Y.Tick.Marker = decades(c.format)
-	p.Y.Min, p.Y.Max = p.Y.Min/1.6, p.Y.Max*1.6
-	if p.Y.Max < 10*p.Y.Min { // so that there is a label at each end
-		p.Y.Max = 10 * p.Y.Min
+	p.Y.Min, p.Y.Max = stretch(p.Y.Min, max(p.Y.Max, 10*p.Y.Min), 0.1, 0.15+0.08*float64(len(c.lines))) // above is the legend
+	return write(p, path)
+}
+
+// stretch makes a logarithmic range longer at each end by these parts of it.
+func stretch(low, high, below, above float64) (lower, higher float64) {
+	ratio := max(high/low, 10)
+	return low / math.Pow(ratio, below), high * math.Pow(ratio, above)
+}
+
+// write draws the plot into a file. Whoever looks at it may not have the font,
+// but likely one of the same measures.
+func write(p *plot.Plot, path string) error {
+	drawing, err := p.WriterTo(18*vg.Centimeter, 11*vg.Centimeter, "svg")
+	if err != nil {
+		return err
 	}
-	return p.Save(18*vg.Centimeter, 11*vg.Centimeter, path)
+	var svg bytes.Buffer
+	if _, err := drawing.WriteTo(&svg); err != nil {
+		return err
+	}
+	text := bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
+	return os.WriteFile(path, text, 0o644) //nolint:gosec // a file of documentation
 }
 
 // empty is the chart without lines.
@@ -97,16 +117,19 @@ func (c chart) empty() *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.x, c.y
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.Title.Padding = 4 * vg.Millimeter
+	p.Title.Padding = 3 * vg.Millimeter
+	p.X.Padding, p.Y.Padding = 2*vg.Millimeter, 2*vg.Millimeter
+	p.X.Label.Padding, p.Y.Label.Padding = 2*vg.Millimeter, 2*vg.Millimeter
 	for _, style := range []*draw.TextStyle{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
 		style.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: 11}
 	}
 	p.Title.TextStyle.Font.Size = 13
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.XOffs, p.Legend.YOffs = 3*vg.Millimeter, -2*vg.Millimeter
+	p.Legend.Padding = 1 * vg.Millimeter
 	p.Legend.ThumbnailWidth = 9 * vg.Millimeter
 	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xDD}, color.Gray{0xDD}
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xCC}, color.Gray{0xCC}
 	p.Add(grid)
 	return p
 }

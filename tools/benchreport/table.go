@@ -36,8 +36,8 @@ func tables() []table {
 	return []table{
 		{"delete", micros, []row{
 			{"one image of %s, by its tag", "Delete/images"},
-			{"by ID, by force: %s references", "DeleteReferences/references"},
-			{"by its tag; %s containers on other images", "DeleteContainers/containers"},
+			{"by ID, by force; references: %s", "DeleteReferences/references"},
+			{"by its tag; containers on other images: %s", "DeleteContainers/containers"},
 		}},
 		{"open", micros, []row{{"%s images", "Open/images"}}},
 		{"prune", micros, []row{{"%s unused tagged images, each", "Prune/images"}}},
