@@ -52,13 +52,15 @@ const bucketName = "jettison"
 
 // A DB is a [kv.DB] in a file. Make one with [Open].
 type DB struct {
-	path     string
-	readOnly bool
-	fs       vfs.FS
-	gate     *txn.Gate
-	queue    queue
-	bolt     *bolt.DB
-	file     *os.File
+	path  string
+	fs    vfs.FS
+	gate  *txn.Gate
+	queue queue
+	bolt  *bolt.DB // nil when read-only
+	file  *os.File
+	note  *note
+	// follower is what a DB that is read-only reads from, else nil.
+	follower *follower
 	// broken is set when bbolt panicked where it holds its own locks. From
 	// then on bbolt is not called: it could wait for ever.
 	broken atomic.Pointer[DamagedError]
@@ -70,8 +72,17 @@ func (db *DB) View(ctx context.Context, fn func(kv.Reader) error) error {
 		return err
 	}
 	defer db.gate.Leave()
+	opened := db.bolt
+	if db.follower != nil {
+		snap, err := db.follower.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer db.follower.release(snap)
+		opened = snap.bolt
+	}
 	r := &reader{session: &session{db: db}}
-	if err := r.begin(func() (*bolt.Tx, error) { return db.bolt.Begin(false) }); err != nil {
+	if err := r.begin(func() (*bolt.Tx, error) { return opened.Begin(false) }); err != nil {
 		return err
 	}
 	defer r.rollback()
@@ -87,7 +98,7 @@ func (db *DB) Update(ctx context.Context, fn func(kv.Tx) error) error {
 		return err
 	}
 	defer db.gate.Leave()
-	if db.readOnly {
+	if db.follower != nil {
 		return class.Errorf(class.InvalidArgument, "update %s: %w", db.path, ErrReadOnly)
 	}
 	err := db.update(ctx, fn, &waiter{})
@@ -100,6 +111,12 @@ func (db *DB) Update(ctx context.Context, fn func(kv.Tx) error) error {
 // Close implements [kv.DB].
 func (db *DB) Close() error {
 	db.gate.Close()
+	if db.follower != nil {
+		db.follower.close()
+		return nil
+	}
+	db.removeNote(db.note)
+	db.note = nil
 	if db.broken.Load() != nil {
 		release(db.file)
 		return nil

@@ -14,16 +14,24 @@ import (
 // read-only. Its class is InvalidArgument.
 var ErrReadOnly = class.Errorf(class.InvalidArgument, "opened read-only")
 
-// A LockedError says that a file is open elsewhere: in another process, or in
-// this one. Its class is Unavailable.
+// A LockedError says that a file is open for writing elsewhere: in another
+// process, or in this one. Its class is Unavailable.
 type LockedError struct {
 	// Path is the file, as it was given to Open.
 	Path string
+	// Holder says who has it open, or is nil when that is not known.
+	Holder *Holder
 }
 
-// Error implements error.
+// Error names the file and who has it open.
 func (e *LockedError) Error() string {
-	return e.Path + " is in use by another process"
+	switch {
+	case e.Holder == nil:
+		return e.Path + " is in use by another process, of which nothing is known"
+	case e.Holder.isSelf():
+		return fmt.Sprintf("%s is in use by this very process since %s", e.Path, e.Holder.since())
+	}
+	return fmt.Sprintf("%s is in use by %s", e.Path, e.Holder)
 }
 
 // Is says whether target is the class Unavailable.
@@ -31,6 +39,24 @@ func (e *LockedError) Is(target error) bool { return target == class.Unavailable
 
 // Unavailable marks the class.
 func (e *LockedError) Unavailable() {}
+
+// A BusyError says that a file could not be read because another process kept
+// changing it: a commit came in between each time. Its class is Unavailable.
+type BusyError struct {
+	// Path is the file, as it was given to Open.
+	Path string
+}
+
+// Error names the file and says what to do.
+func (e *BusyError) Error() string {
+	return e.Path + " is being changed faster than it can be read; try again"
+}
+
+// Is says whether target is the class Unavailable.
+func (e *BusyError) Is(target error) bool { return target == class.Unavailable }
+
+// Unavailable marks the class.
+func (e *BusyError) Unavailable() {}
 
 // A DamagedError says that a file is not what bbolt and this package write:
 // damaged, cut short, or another program's (rule E3). Its class is Internal.

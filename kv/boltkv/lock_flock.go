@@ -3,6 +3,8 @@
 package boltkv
 
 import (
+	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -42,4 +44,56 @@ func (db *DB) fill(opts *Options) error {
 		return err
 	}
 	return db.create(opts, path, db.fs.Rename)
+}
+
+// writeNote says beside the file who has it open for writing. Whoever reads the
+// note believes it as long as it is locked, so it is written and locked before
+// it gets its name. One that cannot be written leaves the holder unknown.
+func (db *DB) writeNote() *note {
+	text, _ := json.Marshal(selfHolder()) // which is plain data
+	path := db.notePath()
+	file, err := db.fs.CreateTemp(filepath.Dir(db.path), filepath.Base(db.path)+unfinished+"*")
+	if err != nil {
+		return nil
+	}
+	if _, err = file.Write(append(text, '\n')); err == nil {
+		err = syscall.Flock(int(file.Raw().Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err == nil {
+		err = db.fs.Rename(file.Name(), path)
+	}
+	if err != nil {
+		_ = db.fs.Remove(file.Name()) // the next Open tries again
+		_ = file.Close()              // nobody misses it
+		return nil
+	}
+	return &note{file: file, path: path}
+}
+
+// removeNote ends what writeNote began. It comes before the file is unlocked:
+// later the note could be another's.
+func (db *DB) removeNote(n *note) {
+	if n == nil {
+		return
+	}
+	_ = db.fs.Remove(n.path) // without its lock it counts for nothing
+	_ = n.file.Close()       // nothing is needed of it
+}
+
+// holder returns who has the file open for writing, or nil when there is no
+// note, or only one whose writer has ended.
+func (db *DB) holder() *Holder {
+	file, err := os.Open(db.notePath())
+	if err != nil {
+		return nil
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(file, 4096))
+	if err != nil {
+		return nil
+	}
+	return parseNote(text)
 }

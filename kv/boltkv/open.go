@@ -18,11 +18,16 @@ import (
 
 // Options say how a file is opened. The zero value is the safe default.
 type Options struct {
-	// ReadOnly opens an existing file without writing to it. Any number of
-	// readers may have it open, while no writer has.
+	// ReadOnly opens an existing file without writing to it and without a lock
+	// on it: others may write to it meanwhile, and do not wait. Each View sees
+	// the last commit before it began. It reads a copy of the file in the
+	// directory for temporary files, which is made anew after each commit and
+	// costs as much time and room as the file has bytes in use.
 	ReadOnly bool
-	// LockTimeout is how long Open waits for whoever has the file open. Zero
-	// means one second; a negative value does not wait.
+	// LockTimeout is how long Open waits for whoever has the file open for
+	// writing; read-only, how long Open and each View try to copy a file to which
+	// commits are made all the time. Zero means one second; a negative value
+	// tries once.
 	LockTimeout time.Duration
 	// NoSync leaves it to the system when to write to disk. A machine that
 	// stops may then leave a damaged file behind. It is for files that can be
@@ -45,13 +50,14 @@ const (
 // empty file counts as one to be created. A nil opts is the default. Its time
 // does not depend on the number of entries.
 //
-// When someone else has the file open for longer than the lock timeout, the
-// error is a [*LockedError]; when the context ends first, it is the context's.
-// A file that is damaged, cut short or another program's is a [*DamagedError]
-// and stays as it is. A missing directory, or a missing file when read-only,
-// is of class NotFound, something that is no file of class InvalidArgument,
-// and what else the system refuses of class Unavailable; the last wrap the
-// system's error, and all name the path.
+// When someone else has the file open for writing for longer than the lock
+// timeout, the error is a [*LockedError] that names who; when the context ends
+// first, it is the context's. Read-only, it is a [*BusyError] when commits come
+// too fast. A file that is damaged, cut short or another program's is a
+// [*DamagedError] and stays as it is. A missing directory, or a missing file
+// when read-only, is of class NotFound, something that is no file of class
+// InvalidArgument, and what else the system refuses of class Unavailable; the
+// last wrap the system's error, and all name the path.
 func Open(ctx context.Context, path string, opts *Options) (*DB, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -60,30 +66,47 @@ func Open(ctx context.Context, path string, opts *Options) (*DB, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, class.Errorf(class.InvalidArgument, "open %s: not a regular file", path)
 	}
-	db := &DB{path: path, readOnly: opts.ReadOnly, fs: opts.FS, gate: txn.NewGate(path)}
-	if db.fs == nil {
-		db.fs = vfs.OS{}
-	}
-	if err := db.waitOpen(ctx, opts); err != nil {
-		return nil, err
-	}
-	if err := db.check(); err != nil {
-		_ = db.Close() // the first error tells more
-		return nil, err
-	}
-	if !opts.ReadOnly {
-		db.removeUnfinished()
-	}
-	return db, nil
-}
-
-// waitOpen tries to open the file until nobody else has it open. Bbolt's own
-// wait knows no context, so each try gives up at once.
-func (db *DB) waitOpen(ctx context.Context, opts *Options) error {
 	timeout := opts.LockTimeout
 	if timeout == 0 {
 		timeout = defaultLockTimeout
 	}
+	db := &DB{path: path, fs: opts.FS, gate: txn.NewGate(path)}
+	if db.fs == nil {
+		db.fs = vfs.OS{}
+	}
+	if opts.ReadOnly {
+		db.follower = newFollower(db, timeout)
+		snap, err := db.follower.acquire(ctx)
+		if err != nil {
+			db.follower.close()
+			return nil, err
+		}
+		db.follower.release(snap)
+		return db, nil
+	}
+	if err := db.openLocked(ctx, opts, timeout); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// openLocked opens the file for writing.
+func (db *DB) openLocked(ctx context.Context, opts *Options, timeout time.Duration) error {
+	if err := db.waitOpen(ctx, opts, timeout); err != nil {
+		return err
+	}
+	if err := db.check(db.bolt, db.file); err != nil {
+		_ = db.Close() // the first error tells more
+		return err
+	}
+	db.removeUnfinished()
+	db.note = db.writeNote()
+	return nil
+}
+
+// waitOpen tries to open the file until nobody else has it open. Bbolt's own
+// wait knows no context, so each try gives up at once.
+func (db *DB) waitOpen(ctx context.Context, opts *Options, timeout time.Duration) error {
 	giveUp := time.Now().Add(timeout)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -94,7 +117,7 @@ func (db *DB) waitOpen(ctx context.Context, opts *Options) error {
 			return db.openError(err)
 		}
 		if time.Now().After(giveUp) {
-			return &LockedError{Path: db.path}
+			return &LockedError{Path: db.path, Holder: db.holder()}
 		}
 		select {
 		case <-ctx.Done():
@@ -104,10 +127,8 @@ func (db *DB) waitOpen(ctx context.Context, opts *Options) error {
 }
 
 func (db *DB) tryOpen(opts *Options) error {
-	if !opts.ReadOnly {
-		if err := db.prepare(opts); err != nil {
-			return err
-		}
+	if err := db.prepare(opts); err != nil {
+		return err
 	}
 	if err := db.openBolt(opts); err != nil {
 		return err
@@ -123,7 +144,6 @@ func (db *DB) tryOpen(opts *Options) error {
 func (db *DB) openBolt(opts *Options) error {
 	err := db.guard(func() (err error) {
 		db.bolt, err = bolt.Open(db.path, 0o600, &bolt.Options{
-			ReadOnly:     opts.ReadOnly,
 			Timeout:      1, // the shortest there is: one try
 			NoSync:       opts.NoSync,
 			NoGrowSync:   opts.NoSync,
@@ -132,7 +152,7 @@ func (db *DB) openBolt(opts *Options) error {
 			OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
 				file, err := os.OpenFile(name, flag&^os.O_CREATE, mode) //nolint:gosec // the caller's path
 				db.file = file
-				if errors.Is(err, fs.ErrNotExist) && !opts.ReadOnly {
+				if errors.Is(err, fs.ErrNotExist) {
 					err = errAgain // someone has removed it since
 				}
 				return file, err
@@ -158,9 +178,6 @@ func (db *DB) openError(err error) error {
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return class.Wrap(class.NotFound, err)
-	case db.readOnly && isEmpty(db.path):
-		// Bbolt tries to write to it.
-		return db.damaged(errors.New("the file is empty"))
 	case errors.As(err, &pathError):
 		return class.Wrap(class.Unavailable, err)
 	case errors.As(err, &errno):
@@ -169,20 +186,15 @@ func (db *DB) openError(err error) error {
 	return db.damaged(err)
 }
 
-func isEmpty(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Size() == 0
-}
-
 // check looks at what bbolt does not: whether the file is as long as it says,
 // and whether it is one of ours.
-func (db *DB) check() error {
-	info, err := db.file.Stat()
+func (db *DB) check(opened *bolt.DB, file *os.File) error {
+	info, err := file.Stat()
 	if err != nil {
 		return class.Wrap(class.Unavailable, err)
 	}
 	return db.guard(func() error {
-		return db.bolt.View(func(tx *bolt.Tx) error {
+		return opened.View(func(tx *bolt.Tx) error {
 			if want := tx.Size(); info.Size() < want {
 				return db.damaged(errors.Errorf("cut short: %d bytes instead of %d", info.Size(), want))
 			}

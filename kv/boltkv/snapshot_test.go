@@ -1,0 +1,242 @@
+package boltkv_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/kv"
+	"github.com/jettison-oci/jettison/kv/boltkv"
+)
+
+var readOnly = &boltkv.Options{ReadOnly: true}
+
+// putRound makes all of n entries say the same, in one Update.
+func putRound(t testing.TB, db kv.DB, round, n int) {
+	t.Helper()
+	ctx := t.Context()
+	err := db.Update(ctx, func(tx kv.Tx) error {
+		for i := range n {
+			if err := tx.Put(ctx, fmt.Appendf(nil, "round/%04d", i), fmt.Appendf(nil, "%0200d", round)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// roundOf returns what the entries say, which must all say the same.
+func roundOf(t testing.TB, r kv.Reader, n int) (round int) {
+	t.Helper()
+	found, first := 0, ""
+	for e, err := range r.Scan(t.Context(), []byte("round/")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found == 0 {
+			first = string(e.Value)
+		} else if string(e.Value) != first {
+			t.Fatalf("entry %s says %.200s, others %.200s", e.Key, e.Value, first)
+		}
+		found++
+	}
+	if _, err := fmt.Sscanf(first, "%d", &round); err != nil || found != n {
+		t.Fatalf("got %d entries that say %q, want %d", found, first, n)
+	}
+	return round
+}
+
+func viewRound(t testing.TB, db kv.DB, n int) (round int) {
+	t.Helper()
+	err := db.View(t.Context(), func(r kv.Reader) error {
+		round = roundOf(t, r, n)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return round
+}
+
+// A reader sees each commit at once. While it is in a View, it sees one state and
+// holds nobody up, also when the file grows.
+func TestReadersDoNotBlock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	writer := open(t, path, nil)
+	putRound(t, writer, 1, 100)
+	first, second := open(t, path, readOnly), open(t, path, readOnly)
+	err := first.View(t.Context(), func(r kv.Reader) error {
+		for round := 2; round < 20; round++ {
+			putRound(t, writer, round, 100*round)
+			if got := viewRound(t, second, 100*round); got != round {
+				t.Errorf("another reader sees round %d, want %d", got, round)
+			}
+		}
+		if got := viewRound(t, first, 1900); got != 19 {
+			t.Errorf("another view of the reader sees round %d, want 19", got)
+		}
+		if got := roundOf(t, r, 100); got != 1 {
+			t.Errorf("a view that is under way sees round %d, want 1", got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever opens a file for writing waits for no reader.
+func TestWritersDoNotWaitForReaders(t *testing.T) {
+	path, _ := newFile(t)
+	reader := open(t, path, readOnly)
+	err := reader.View(t.Context(), func(kv.Reader) error {
+		put(t, open(t, path, &boltkv.Options{LockTimeout: -1}), "c", "1")
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got, err := get(t, reader, "c"); err != nil || got != "1" {
+		t.Errorf("got %q, %v; want %q", got, err, "1")
+	}
+}
+
+// Many views at once share a copy, and each sees a whole state that is not older
+// than the one before.
+func TestReadersBesideCommits(t *testing.T) {
+	const entries, rounds = 300, 150
+	path := filepath.Join(t.TempDir(), "db")
+	writer := open(t, path, &boltkv.Options{NoSync: true})
+	putRound(t, writer, 0, entries)
+	reader := open(t, path, readOnly)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for last := 0; last < rounds; {
+				got := viewRound(t, reader, entries)
+				if got < last {
+					t.Errorf("got round %d after %d", got, last)
+				}
+				last = got
+			}
+		})
+	}
+	for round := range rounds {
+		putRound(t, writer, round+1, entries)
+	}
+	wg.Wait()
+}
+
+// A file to which commits are made all the time is not read half old, half new:
+// either a copy succeeds in between, or the error says so.
+func TestAFileThatChangesTooFast(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	writer := open(t, path, &boltkv.Options{NoSync: true})
+	putRound(t, writer, 0, 100)
+	put(t, writer, "large", string(make([]byte, 64<<20)))
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for round := 1; ; round++ {
+			select {
+			case <-stop:
+				return
+			default:
+				putRound(t, writer, round, 100)
+			}
+		}
+	})
+	defer wg.Wait()
+	defer close(stop)
+	for range 200 {
+		db, err := boltkv.Open(t.Context(), path, &boltkv.Options{ReadOnly: true, LockTimeout: -1})
+		var busy *boltkv.BusyError
+		if errors.As(err, &busy) {
+			if busy.Path != path || !errors.Is(err, class.Unavailable) || !errors.Is(class.Of(err), class.Unavailable) {
+				t.Errorf("got error %v of path %s, want one of class Unavailable that names %s", err, busy.Path, path)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeDB(t, db)
+	}
+	t.Error("no try was disturbed by a commit")
+}
+
+// A file that takes the name of another one is read from then on; one that is
+// gone is not found.
+func TestAFileThatIsReplacedUnderAReader(t *testing.T) {
+	path, _ := newFile(t)
+	other := filepath.Join(filepath.Dir(path), "other")
+	put(t, open(t, other, nil), "a", "other")
+	reader := open(t, path, readOnly)
+	if got, err := get(t, reader, "a"); err != nil || got != "1" {
+		t.Errorf("got %q, %v; want %q", got, err, "1")
+	}
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := get(t, reader, "a"); err != nil || got != "other" {
+		t.Errorf("after a rename: got %q, %v; want %q", got, err, "other")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(t, reader, "a"); !errors.Is(err, class.NotFound) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after a removal: got error %v, want one of class NotFound", err)
+	}
+}
+
+// What a reader copies leaves nothing behind.
+func TestCopiesLeaveNothing(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	path := filepath.Join(t.TempDir(), "db")
+	writer := open(t, path, nil)
+	reader := func() *boltkv.DB {
+		putRound(t, writer, 0, 10)
+		return open(t, path, readOnly)
+	}()
+	for round := range 10 {
+		putRound(t, writer, round, 10)
+		viewRound(t, reader, 10)
+	}
+	closeDB(t, reader)
+	if diff := cmp.Diff(names(t, temp), []string(nil)); diff != "" {
+		t.Errorf("temporary files (-got +want):\n%s", diff)
+	}
+	if left := openCopies(t); left != 0 {
+		t.Errorf("%d copies are still open", left)
+	}
+	t.Setenv("TMPDIR", filepath.Join(temp, "none"))
+	if _, err := boltkv.Open(t.Context(), path, readOnly); !errors.Is(err, class.Unavailable) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a directory for temporary files: got error %v, want one of class Unavailable", err)
+	}
+}
+
+// openCopies counts the copies that this process has open, where it can.
+func openCopies(t *testing.T) (n int) {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	for _, file := range files {
+		to, _ := os.Readlink("/proc/self/fd/" + file.Name())
+		if ok, _ := filepath.Match("*jettison-read-*", filepath.Base(to)); ok {
+			n++
+		}
+	}
+	return n
+}
