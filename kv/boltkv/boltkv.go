@@ -1,8 +1,11 @@
 // Package boltkv is a [kv.DB] in one file, kept by bbolt.
 //
 // An Update that returns nil is on disk, unless [Options] say NoSync; one that
-// wrote nothing costs no write. One process at a time has the file open, or
-// several that only read. All entries lie in one bucket.
+// wrote nothing costs no write. All entries lie in one bucket.
+//
+// One process at a time has the file open for writing; who that is stands in a
+// note beside the file, and in the [*LockedError] of the others. Any number may
+// read it meanwhile: they read copies, take no lock, and nobody waits for them.
 //
 // Updates run one at a time, each until its context ends waiting for its turn.
 // Those that wait when one has run its function join its commit: one write and

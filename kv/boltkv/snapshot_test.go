@@ -179,7 +179,9 @@ func TestAFileThatChangesTooFast(t *testing.T) {
 func TestAFileThatIsReplacedUnderAReader(t *testing.T) {
 	path, _ := newFile(t)
 	other := filepath.Join(filepath.Dir(path), "other")
-	put(t, open(t, other, nil), "a", "other")
+	db := open(t, other, nil)
+	put(t, db, "a", "other")
+	put(t, db, "b", "other") // as many commits as to the first
 	reader := open(t, path, readOnly)
 	if got, err := get(t, reader, "a"); err != nil || got != "1" {
 		t.Errorf("got %q, %v; want %q", got, err, "1")

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build !windows && !plan9 && !solaris && !aix && !android
 
 package boltkv_test
 
@@ -48,7 +48,7 @@ func TestPart(t *testing.T) {
 }
 
 // say tells the process that started this one.
-func say(format string, args ...any) { fmt.Fprintf(os.Stdout, "say "+format+"\n", args...) }
+func say(format string, args ...any) { fmt.Printf("say "+format+"\n", args...) }
 
 // readUntil reads until it sees the round.
 func readUntil(t *testing.T, path string, last int) {
