@@ -39,6 +39,10 @@
 //
 // # Processes
 //
-// One process at a time has the store open, or several that only read it.
-// Another one gets a [boltkv.LockedError] after a short wait.
+// One process at a time has the store open to change it. Another one that wants
+// to gets a [boltkv.LockedError] after a short wait, which says who has it: that
+// is noted in meta.db.lock as long as it lasts. Any number may read it at the
+// same time with [Options].ReadOnly. They take no lock; each View reads a copy of
+// meta.db as of its last commit. Content that is deleted meanwhile is NotFound;
+// what a reader has open it can read to its end.
 package diskstore

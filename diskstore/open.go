@@ -43,8 +43,9 @@ func (e *NotStoreError) Is(target error) bool { return target == class.InvalidAr
 // of images. Nil options mean the defaults.
 //
 // The error is a [*NotStoreError] when dir is something else; a
-// [*boltkv.LockedError] when another process has the store open; a
-// [*kvstore.FormatError] when a newer version wrote it; a
+// [*boltkv.LockedError] when another process has the store open for writing,
+// unless opts say read-only; a [*boltkv.BusyError] when it changes too fast to be
+// read; a [*kvstore.FormatError] when a newer version wrote it; a
 // [*boltkv.DamagedError] when its records are damaged, or gone while there is
 // content; of class NotFound when
 // there is no store to be read; and of class Unavailable when rights or space
@@ -117,10 +118,7 @@ func (s *Store) openDB(ctx context.Context, opts *Options) error {
 // openRecords makes sure that the open file has the records of this store, and
 // completes and cleans the store.
 func (s *Store) openRecords(ctx context.Context, opts *Options) error {
-	blank, err := s.isBlank(ctx)
-	if err == nil && blank {
-		err = s.checkLost()
-	}
+	err := s.checkRecords(ctx)
 	if err == nil {
 		s.records, err = kvstore.New(ctx, s.db, &kvstore.Options{
 			ReadOnly:    opts.ReadOnly,
@@ -136,6 +134,20 @@ func (s *Store) openRecords(ctx context.Context, opts *Options) error {
 		return class.Errorf(class.Unavailable, "store %s: %w", s.dir, err)
 	}
 	return nil
+}
+
+// checkRecords makes sure that the open file has records, or that there is no
+// content either. Who only reads may come when another process has just made the
+// store and begins to fill it; then a second look finds records.
+func (s *Store) checkRecords(ctx context.Context) error {
+	for first := true; ; first = false {
+		if blank, err := s.isBlank(ctx); err != nil || !blank {
+			return err
+		}
+		if err := s.checkLost(); err == nil || !first {
+			return err
+		}
+	}
 }
 
 // closeFailed closes the file of the records, and removes one that is fresh and
@@ -190,8 +202,8 @@ func (s *Store) prepare() (fresh bool, err error) {
 }
 
 // checkEntries makes sure that a directory without records is empty. What a
-// file system keeps in its root for itself, and what a crash has left of a file
-// for records, does not count.
+// file system keeps in its root for itself, and what a crash has left beside or
+// of a file for records, does not count.
 func (s *Store) checkEntries() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -202,7 +214,7 @@ func (s *Store) checkEntries() error {
 		switch {
 		case name == metaFile: // someone has made it since
 			return nil
-		case name != "lost+found" && !boltkv.IsUnfinished(name, metaFile):
+		case name != "lost+found" && !boltkv.IsUnfinished(name, metaFile) && !boltkv.IsNote(name, metaFile):
 			return &NotStoreError{Dir: s.dir, Reason: "it has no " + metaFile + ", but " + name}
 		}
 	}

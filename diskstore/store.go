@@ -14,11 +14,15 @@ import (
 
 // Options configure a [Store]. The zero value of each field is a safe default.
 type Options struct {
-	// ReadOnly opens the store without changing it. Several processes may do
-	// so at once.
+	// ReadOnly opens the store without changing it. Any number of processes may
+	// do so, and one may change the store meanwhile: nobody waits. Each View sees
+	// the last state that was durable when it began, in a copy of the records
+	// that costs as much time and room as they have bytes.
 	ReadOnly bool
 	// LockTimeout is how long to wait for another process that has the store
-	// open. The default is one second.
+	// open to change it; read-only, how long to try to read records that it
+	// changes all the time. The default is one second; a negative value tries
+	// once.
 	LockTimeout time.Duration
 	// Logger receives warnings about files that could not be removed. The
 	// default discards them.

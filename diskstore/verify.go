@@ -46,27 +46,42 @@ func (d *Damage) Is(target error) bool { return target == class.Internal }
 //
 // The error is of class NotFound when nothing holds such content,
 // InvalidArgument when the digest is malformed, and a *Damage when the file is
-// missing.
+// missing. That another process deletes the image at that moment is NotFound,
+// never a Damage.
 func (s *Store) Blob(ctx context.Context, content digest.Digest) (io.ReadCloser, error) {
 	path, err := s.files.path(content)
 	if err != nil {
 		return nil, err
 	}
-	f, openErr := os.Open(path)
-	held, err := s.holds(ctx, content)
-	switch {
-	case err == nil && !held:
-		err = class.Errorf(class.NotFound, "no content %s in store %s", content, s.dir)
-	case err == nil && errors.Is(openErr, fs.ErrNotExist):
-		err = &Damage{Digest: content, Path: path, Err: openErr}
-	case err == nil:
-		err = unavailable(openErr)
-	}
+	f, err := s.openHeld(ctx, content, path)
 	if err != nil {
-		_ = f.Close() // nothing was written; no file, no harm
 		return nil, err
 	}
 	return &blob{file: f, content: content, verifier: content.Verifier()}, nil
+}
+
+// openHeld opens the file of content that something holds. The file comes before
+// the record and goes after it. So a file that is missing although the record is
+// there may have come in between, and is looked for once more.
+func (s *Store) openHeld(ctx context.Context, content digest.Digest, path string) (*os.File, error) {
+	for missing := false; ; missing = true {
+		f, openErr := os.Open(path)
+		held, err := s.holds(ctx, content)
+		if err == nil && held && openErr == nil {
+			return f, nil
+		}
+		_ = f.Close() // nothing was written; no file, no harm
+		switch {
+		case err != nil:
+			return nil, err
+		case !held:
+			return nil, class.Errorf(class.NotFound, "no content %s in store %s", content, s.dir)
+		case !errors.Is(openErr, fs.ErrNotExist):
+			return nil, unavailable(openErr)
+		case missing:
+			return nil, &Damage{Digest: content, Path: path, Err: openErr}
+		}
+	}
 }
 
 // knows says whether the records tell of the content: something holds it, or it
@@ -129,19 +144,33 @@ func (s *Store) Verify(ctx context.Context) ([]Damage, error) {
 		if err := ctx.Err(); err != nil {
 			return found, class.Wrap(class.Unavailable, err)
 		}
-		damage := s.verify(ctx, content)
-		if damage == nil {
-			continue
-		}
-		held, err := s.holds(ctx, content.Digest)
+		damage, err := s.verifyHeld(ctx, content)
 		if err != nil {
 			return found, err
 		}
-		if held {
+		if damage != nil {
 			found = append(found, *damage)
 		}
 	}
 	return found, unreadable
+}
+
+// verifyHeld returns what is wrong with content that something holds. What is
+// wrong with it at a moment when it comes or goes shows only once.
+func (s *Store) verifyHeld(ctx context.Context, content imagestore.Content) (*Damage, error) {
+	for again := false; ; again = true {
+		damage := s.verify(ctx, content)
+		if damage == nil {
+			return nil, nil
+		}
+		held, err := s.holds(ctx, content.Digest)
+		if err != nil || !held {
+			return nil, err
+		}
+		if again {
+			return damage, nil
+		}
+	}
 }
 
 // contents returns all content that is recorded, and the first error of a
