@@ -12,8 +12,8 @@ layers that nothing needs any more, and says what stands in the way.
 
 The store is a directory, given by --store, else by $JETTISON_STORE, else
 jettison in the user's data directory. Only load creates one. One command at a
-time changes a store, any number may read it. With oci:DIR the store is an OCI
-image layout, made by any tool; it keeps no records of containers.
+time changes a store; any number may read it meanwhile. With oci:DIR the store is
+an OCI image layout, made by any tool; it keeps no records of containers.
 
 Results go to standard output, all else to standard error. With --format json
 errors and warnings are JSON too, one value per line.
@@ -56,7 +56,7 @@ func newRoot() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&set.store, "store", defaultStore(), "directory `DIR` of the store, or oci:DIR for an OCI image layout")
 	flags.StringVar(&set.format, "format", formatText, "output `FORM`: text, or json for one JSON value per line")
-	flags.DurationVar(&set.wait, "wait", time.Second, "`DURATION` to wait while others have the store open")
+	flags.DurationVar(&set.wait, "wait", time.Second, "`DURATION` to wait while another process changes the store")
 	_ = root.RegisterFlagCompletionFunc("format", // fails only for a flag that is not there
 		cobra.FixedCompletions([]string{formatText, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(

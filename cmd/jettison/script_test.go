@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,6 +30,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	held := holders{stores: make(map[string]*diskstore.Store)}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -38,8 +40,45 @@ func TestScripts(t *testing.T) {
 			env.Setenv("JETTISON_STORE", filepath.Join(env.WorkDir, "store"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "damage": damage, "harm": harm, "lease": lease},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "damage": damage, "harm": harm, "lease": lease, "hold": held.hold, "release": held.release,
+		},
 	})
+}
+
+// holders are the stores that scripts have open for writing in this process, by
+// directory.
+type holders struct {
+	mu     sync.Mutex
+	stores map[string]*diskstore.Store
+}
+
+// hold opens the script's store for writing.
+func (h *holders) hold(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: hold")
+	}
+	dir := ts.Getenv("JETTISON_STORE")
+	store, err := diskstore.Open(context.Background(), dir, nil)
+	ts.Check(err)
+	ts.Defer(func() { _ = store.Close() }) // a script that failed may not have come to it
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stores[dir] = store
+}
+
+// release ends hold.
+func (h *holders) release(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: release")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	store := h.stores[ts.Getenv("JETTISON_STORE")]
+	if store == nil {
+		ts.Fatalf("nothing is held")
+	}
+	ts.Check(store.Close())
 }
 
 // exits runs a command and checks its exit status: exits STATUS COMMAND ARG...

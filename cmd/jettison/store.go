@@ -89,12 +89,12 @@ func (s *settings) onDisk(fn func(*opened) error) func(*opened) error {
 	}
 }
 
-// read runs fn on the store as it is. Others may read it at the same time.
+// read runs fn on the store as it is. Others may read and change it meanwhile.
 func (s *settings) read(cmd *cobra.Command, fn func(*opened) error) error {
 	return s.with(cmd, diskstore.Options{ReadOnly: true}, fn)
 }
 
-// change runs fn on a store that is there, and that nobody else has open.
+// change runs fn on a store that is there, and that nobody else changes.
 func (s *settings) change(cmd *cobra.Command, fn func(*opened) error) error {
 	if _, is := s.layoutDir(); is {
 		return s.with(cmd, diskstore.Options{}, fn)
@@ -143,8 +143,13 @@ func (s *settings) withLayout(ctx context.Context, dir string, log *slog.Logger,
 
 // openError tells the user of the command what to do.
 func (s *settings) openError(err error) error {
-	var locked *boltkv.LockedError
+	var (
+		locked *boltkv.LockedError
+		busy   *boltkv.BusyError
+	)
 	switch {
+	case errors.As(err, &busy):
+		return class.Errorf(class.Unavailable, "%w; --wait says how long to try", err)
 	case errors.As(err, &locked):
 		return class.Errorf(class.Unavailable, "%w; --wait says how long to wait for it", err)
 	case errors.Is(err, jettison.ErrNotFound):
