@@ -59,6 +59,7 @@ func (db *DB) update(ctx context.Context, fn func(kv.Tx) error, w *waiter) error
 // lead begins a batch with fn and commits it. A function that fails is one
 // alone: nobody else has been called yet.
 func (db *DB) lead(fn func(kv.Tx) error, w *waiter) error {
+	db.pins.keep()
 	b := &batch{session: session{db: db}, pending: newPending()}
 	if err := b.begin(func() (*bolt.Tx, error) { return db.bolt.Begin(true) }); err != nil {
 		return err

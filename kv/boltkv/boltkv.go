@@ -5,7 +5,9 @@
 //
 // One process at a time has the file open for writing; who that is stands in a
 // note beside the file, and in the [*LockedError] of the others. Any number may
-// read it meanwhile: they read copies, take no lock, and nobody waits for them.
+// read it meanwhile: they read copies and nobody waits for them, but that a
+// commit which makes the file outgrow its memory mapping waits until copies under
+// way are made, 10 seconds at most.
 //
 // Updates run one at a time, each until its context ends waiting for its turn.
 // Those that wait when one has run its function join its commit: one write and
@@ -62,6 +64,7 @@ type DB struct {
 	bolt  *bolt.DB // nil when read-only
 	file  *os.File
 	note  *note
+	pins  pins
 	// follower is what a DB that is read-only reads from, else nil.
 	follower *follower
 	// broken is set when bbolt panicked where it holds its own locks. From
@@ -118,6 +121,7 @@ func (db *DB) Close() error {
 		db.follower.close()
 		return nil
 	}
+	db.pins.close()
 	db.removeNote(db.note)
 	db.note = nil
 	if db.broken.Load() != nil {

@@ -68,11 +68,21 @@ func (db *DB) notePath() string {
 	return db.path + noteSuffix
 }
 
+// A noteText is what a note says: who, and a text that no other note has.
+type noteText struct {
+	Holder
+	Token string `json:"token"`
+}
+
 // parseNote returns the holder that a note names, or nil when it names none.
-func parseNote(text []byte) *Holder {
-	var h Holder
-	if err := json.Unmarshal(text, &h); err != nil || h.PID <= 0 {
+func parseNote(text string) *Holder {
+	var n noteText
+	if err := json.Unmarshal([]byte(text), &n); err != nil || n.PID <= 0 {
 		return nil
 	}
-	return &h
+	return &n.Holder
 }
+
+// holder returns who has the file open for writing, or nil when there is no
+// note, or only one whose writer has ended.
+func (db *DB) holder() *Holder { return parseNote(db.readNote()) }

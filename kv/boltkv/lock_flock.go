@@ -3,6 +3,7 @@
 package boltkv
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"os"
@@ -50,7 +51,7 @@ func (db *DB) fill(opts *Options) error {
 // note believes it as long as it is locked, so it is written and locked before
 // it gets its name. One that cannot be written leaves the holder unknown.
 func (db *DB) writeNote() *note {
-	text, _ := json.Marshal(selfHolder()) // which is plain data
+	text, _ := json.Marshal(noteText{Holder: *selfHolder(), Token: rand.Text()}) // which is plain data
 	path := db.notePath()
 	file, err := db.fs.CreateTemp(filepath.Dir(db.path), filepath.Base(db.path)+unfinished+"*")
 	if err != nil {
@@ -80,20 +81,20 @@ func (db *DB) removeNote(n *note) {
 	_ = n.file.Close()       // nothing is needed of it
 }
 
-// holder returns who has the file open for writing, or nil when there is no
-// note, or only one whose writer has ended.
-func (db *DB) holder() *Holder {
+// readNote returns what the note says, or nothing when there is none, or only
+// one whose writer has ended.
+func (db *DB) readNote() string {
 	file, err := os.Open(db.notePath())
 	if err != nil {
-		return nil
+		return ""
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil
+		return ""
 	}
 	text, err := io.ReadAll(io.LimitReader(file, 4096))
 	if err != nil {
-		return nil
+		return ""
 	}
-	return parseNote(text)
+	return string(text)
 }

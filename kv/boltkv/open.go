@@ -100,6 +100,7 @@ func (db *DB) openLocked(ctx context.Context, opts *Options, timeout time.Durati
 		return err
 	}
 	db.removeUnfinished()
+	db.pins.db = db
 	db.note = db.writeNote()
 	return nil
 }

@@ -38,12 +38,12 @@ func TestPart(t *testing.T) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // until the other one closes it
 	case "write":
 		db := open(t, path, nil)
-		for round := 1; round <= 300; round++ {
+		for round := 1; round <= 100; round++ {
 			putRound(t, db, round, 200+round)
 			say("wrote %d", round)
 		}
 	case "read":
-		readUntil(t, path, 300)
+		readUntil(t, path, 100)
 	}
 }
 
@@ -252,7 +252,7 @@ func TestProcessesThatReadWhileOneWrites(t *testing.T) {
 		reader.hear("open")
 	}
 	writer := startPart(t, "write", path)
-	writer.hear("wrote 300") // whether or not a reader is looking
+	writer.hear("wrote 100") // whether or not a reader is looking
 	writer.end()
 	for _, reader := range readers {
 		reader.end()

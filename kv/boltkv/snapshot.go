@@ -22,7 +22,8 @@ import (
 // A copy is whole when the last commit before and after copying is the same one.
 // The next commit, which may be under way, writes only to pages that are free,
 // and its number comes last; only the one after that may write to the pages that
-// were copied.
+// were copied. Where there is a way to ask (see pins), the process that writes
+// leaves them alone even longer, and then the copy is whole in any case.
 type follower struct {
 	db       *DB // names the file in errors
 	patience time.Duration
@@ -183,7 +184,8 @@ const copyChunk = 8 << 20
 // copy copies the part of the file that is in use, and reports whether the copy
 // is whole.
 func (f *follower) copy(ctx context.Context, snap *snapshot) (whole bool, err error) {
-	before, ok, err := readState(f.live)
+	before, ok, asked, err := f.lastState()
+	defer unpin(f.live)
 	if err != nil {
 		return false, f.failed(err)
 	}
@@ -201,7 +203,39 @@ func (f *follower) copy(ctx context.Context, snap *snapshot) (whole bool, err er
 	}
 	after, _, err := readState(f.live)
 	snap.state = before
-	return !ok || after == before, f.failed(err)
+	return !ok || after == before || f.isKept(asked), f.failed(err)
+}
+
+// A request asks the process that writes to keep the pages of a commit.
+type request struct {
+	to string // its note
+	at time.Time
+}
+
+// lastState returns the last state of the file and, if there is someone to ask,
+// the request to keep it, which unpin ends. It comes in time if the state is
+// still the last one when it is there.
+func (f *follower) lastState() (last state, ok bool, asked request, err error) {
+	asked = request{to: f.db.readNote(), at: time.Now()}
+	for range 10 {
+		if last, ok, err = readState(f.live); err != nil || !ok || asked.to == "" {
+			break
+		}
+		if pin(f.live, last.txid) != nil {
+			break
+		}
+		if now, _, err := readState(f.live); err == nil && now == last {
+			return last, true, asked, nil
+		}
+		unpin(f.live)
+	}
+	return last, ok, request{}, err
+}
+
+// isKept reports whether the request has been honoured up to now: the process is
+// the same and alive, and not so much time has passed that it has given up.
+func (f *follower) isKept(asked request) bool {
+	return asked.to != "" && time.Since(asked.at) < copyLimit && f.db.readNote() == asked.to
 }
 
 // copyFile makes one file what the first bytes of another one are. A shorter

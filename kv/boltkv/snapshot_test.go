@@ -1,14 +1,18 @@
 package boltkv_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/kv"
@@ -20,18 +24,25 @@ var readOnly = &boltkv.Options{ReadOnly: true}
 // putRound makes all of n entries say the same, in one Update.
 func putRound(t testing.TB, db kv.DB, round, n int) {
 	t.Helper()
-	ctx := t.Context()
-	err := db.Update(ctx, func(tx kv.Tx) error {
+	if err := tryRound(t.Context(), db, round, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tryRound(ctx context.Context, db kv.DB, round, n int) error {
+	return db.Update(ctx, func(tx kv.Tx) error {
 		for i := range n {
-			if err := tx.Put(ctx, fmt.Appendf(nil, "round/%04d", i), fmt.Appendf(nil, "%0200d", round)); err != nil {
+			key, value := entry(round, i)
+			if err := tx.Put(ctx, key, value); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+}
+
+func entry(round, i int) (key, value []byte) {
+	return fmt.Appendf(nil, "round/%04d", i), fmt.Appendf(nil, "%0200d", round)
 }
 
 // roundOf returns what the entries say, which must all say the same.
@@ -136,42 +147,146 @@ func TestReadersBesideCommits(t *testing.T) {
 	wg.Wait()
 }
 
-// A file to which commits are made all the time is not read half old, half new:
-// either a copy succeeds in between, or the error says so.
-func TestAFileThatChangesTooFast(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	writer := open(t, path, &boltkv.Options{NoSync: true})
-	putRound(t, writer, 0, 100)
-	put(t, writer, "large", string(make([]byte, 64<<20)))
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
+// allTheTime runs commit again and again while f runs.
+func allTheTime(commit func(round int) error, f func()) error {
+	stop, failed := make(chan struct{}), make(chan error, 1)
+	go func() {
 		for round := 1; ; round++ {
 			select {
 			case <-stop:
+				failed <- nil
 				return
 			default:
-				putRound(t, writer, round, 100)
+				if err := commit(round); err != nil {
+					failed <- err
+					return
+				}
 			}
 		}
-	})
-	defer wg.Wait()
-	defer close(stop)
-	for range 200 {
-		db, err := boltkv.Open(t.Context(), path, &boltkv.Options{ReadOnly: true, LockTimeout: -1})
-		var busy *boltkv.BusyError
-		if errors.As(err, &busy) {
-			if busy.Path != path || !errors.Is(err, class.Unavailable) || !errors.Is(class.Of(err), class.Unavailable) {
-				t.Errorf("got error %v of path %s, want one of class Unavailable that names %s", err, busy.Path, path)
-			}
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		closeDB(t, db)
+	}()
+	f()
+	close(stop)
+	return <-failed
+}
+
+// A file that takes longer to copy than a commit takes can be read all the same
+// beside one commit after another. When no reader is left, the room that these
+// commits take is used again.
+func TestReadersBesideOneCommitAfterAnother(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // elsewhere nobody can be asked to keep what is copied
 	}
-	t.Error("no try was disturbed by a commit")
+	const entries = 100
+	path := filepath.Join(t.TempDir(), "db")
+	writer := open(t, path, &boltkv.Options{NoSync: true})
+	putMuch(t, writer)
+	putRound(t, writer, 0, entries)
+	rounds := 0
+	err := allTheTime(func(round int) error { rounds = round; return tryRound(t.Context(), writer, round, entries) }, func() {
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for range 4 {
+					db, err := boltkv.Open(t.Context(), path, &boltkv.Options{ReadOnly: true, LockTimeout: time.Minute})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					viewRound(t, db, entries)
+					closeDB(t, db)
+				}
+			})
+		}
+		wg.Wait()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for grows := 0; ; grows++ {
+		before := size(t, path)
+		for round := range 100 {
+			putRound(t, writer, round, entries)
+		}
+		if size(t, path) == before {
+			break
+		}
+		if grows > 100 {
+			t.Fatalf("the file still grows, to %d bytes", before)
+		}
+	}
+	t.Logf("%d commits beside 8 copies, %d bytes", rounds, size(t, path))
+}
+
+// putMuch puts some 16 MB beside the rounds.
+func putMuch(t testing.TB, db kv.DB) {
+	t.Helper()
+	ctx := t.Context()
+	err := db.Update(ctx, func(tx kv.Tx) error {
+		for i := range 4000 {
+			if err := tx.Put(ctx, fmt.Appendf(nil, "much/%d", i), make([]byte, 4000)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func size(t testing.TB, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// A file that another program changes all the time is not read half old, half
+// new: either a copy succeeds in between, or the error says so.
+func TestAFileThatChangesTooFast(t *testing.T) {
+	const entries = 100
+	path := filepath.Join(t.TempDir(), "db")
+	db := open(t, path, nil)
+	putMuch(t, db)
+	putRound(t, db, 0, entries)
+	closeDB(t, db)
+	other, err := bolt.Open(path, 0o600, &bolt.Options{NoSync: true}) // which knows nothing of our readers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close() //nolint:errcheck // the file goes with the test
+	commit := func(round int) error {
+		return other.Update(func(tx *bolt.Tx) (err error) {
+			for i := range entries {
+				key, value := entry(round, i)
+				err = errors.Join(err, tx.Bucket([]byte("jettison")).Put(key, value))
+			}
+			return err
+		})
+	}
+	err = allTheTime(commit, func() {
+		for range 1000 {
+			db, err := boltkv.Open(t.Context(), path, &boltkv.Options{ReadOnly: true, LockTimeout: -1})
+			var busy *boltkv.BusyError
+			if errors.As(err, &busy) {
+				if busy.Path != path || !errors.Is(err, class.Unavailable) || !errors.Is(class.Of(err), class.Unavailable) {
+					t.Errorf("got error %v of path %s, want one of class Unavailable that names %s", err, busy.Path, path)
+				}
+				return
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			closeDB(t, db)
+		}
+		t.Error("no copy was disturbed by a commit")
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // A file that takes the name of another one is read from then on; one that is
