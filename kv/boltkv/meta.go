@@ -19,27 +19,45 @@ const (
 	largestPage  = 16 << 20
 )
 
-// A state says which commit was the last one to a file.
+// A state is that of a file after a commit.
 type state struct {
-	txid uint64
-	// size is that of the file's part which is in use, in bytes.
-	size int64
+	txid     uint64 // the number of the commit
+	pages    int64  // in use
+	pageSize int64  // in bytes
+	// page is what the file's page about the commit says.
+	page [pageHeader + metaLength]byte
+}
+
+// size is that of the file's part which is in use, in bytes.
+func (s state) size() int64 { return s.pages * s.pageSize }
+
+// write makes a copy of the file, in which later commits may have left traces,
+// tell of this one alone. Its own page may have been overwritten before it was
+// copied.
+func (s state) write(file io.WriterAt) error {
+	for id := range int64(2) {
+		binary.NativeEndian.PutUint64(s.page[:], uint64(id)) //nolint:gosec // 0 or 1
+		if _, err := file.WriteAt(s.page[:], id*s.pageSize); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readState returns the state that the valid page with the later commit tells
 // of, and false when there is none. A page that is just being written is not
 // valid, for its checksum is wrong.
 func readState(file io.ReaderAt) (state, bool, error) {
-	first, pageSize, ok, err := readMeta(file, 0)
+	first, ok, err := readMeta(file, 0)
 	if err != nil {
 		return state{}, false, err
 	}
-	smallest, largest := pageSize, pageSize
+	smallest, largest := first.pageSize, first.pageSize
 	if !ok { // where the second one begins is not known then
 		smallest, largest = smallestPage, largestPage
 	}
 	for at := smallest; at <= largest; at *= 2 {
-		second, _, valid, err := readMeta(file, at)
+		second, valid, err := readMeta(file, at)
 		switch {
 		case err != nil:
 			return state{}, false, err
@@ -50,23 +68,20 @@ func readState(file io.ReaderAt) (state, bool, error) {
 	return first, ok, nil
 }
 
-// readMeta returns what the page at some place says, and the size of pages; and
-// whether it is valid.
-func readMeta(file io.ReaderAt, at int64) (s state, pageSize int64, valid bool, err error) {
-	var page [pageHeader + metaLength]byte
-	if n, err := file.ReadAt(page[:], at); n < len(page) {
+// readMeta returns what the page at some place says, and whether it is valid.
+func readMeta(file io.ReaderAt, at int64) (s state, valid bool, err error) {
+	if n, err := file.ReadAt(s.page[:], at); n < len(s.page) {
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
-		return s, 0, false, err
+		return state{}, false, err
 	}
-	meta, order := page[pageHeader:], binary.NativeEndian
+	meta, order := s.page[pageHeader:], binary.NativeEndian
 	sum := fnv.New64a()
 	_, _ = sum.Write(meta[:56]) // a hash takes all
 	if order.Uint32(meta) != metaMagic || order.Uint32(meta[4:]) != metaVersion || order.Uint64(meta[56:]) != sum.Sum64() {
-		return s, 0, false, nil
+		return state{}, false, nil
 	}
-	pageSize = int64(order.Uint32(meta[8:]))
-	s = state{txid: order.Uint64(meta[48:]), size: int64(order.Uint64(meta[40:])) * pageSize} //nolint:gosec // bbolt's own
-	return s, pageSize, pageSize >= smallestPage && pageSize <= largestPage && s.size > 0, nil
+	s.pageSize, s.pages, s.txid = int64(order.Uint32(meta[8:])), int64(order.Uint64(meta[40:])), order.Uint64(meta[48:]) //nolint:gosec // bbolt's own
+	return s, s.pageSize >= smallestPage && s.pageSize <= largestPage && s.pages > 0, nil
 }

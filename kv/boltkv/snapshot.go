@@ -190,20 +190,29 @@ func (f *follower) copy(ctx context.Context, snap *snapshot) (whole bool, err er
 		return false, f.failed(err)
 	}
 	if !ok { // bbolt will say what is wrong with it
-		info, err := f.live.Stat()
-		if err != nil {
-			return false, f.failed(err)
-		}
-		if before.size = info.Size(); before.size == 0 {
-			return false, f.db.damaged(errors.New("the file is empty"))
-		}
+		return true, f.copyAll(ctx, snap)
 	}
-	if err := copyFile(ctx, snap.temp, f.live, before.size); err != nil {
+	if err := copyFile(ctx, snap.temp, f.live, before.size()); err != nil {
 		return false, f.failed(err)
 	}
 	after, _, err := readState(f.live)
+	if err != nil || after != before && !f.isKept(asked) {
+		return false, f.failed(err)
+	}
 	snap.state = before
-	return !ok || after == before || f.isKept(asked), f.failed(err)
+	return true, f.failed(before.write(snap.temp))
+}
+
+// copyAll copies a file that has no state.
+func (f *follower) copyAll(ctx context.Context, snap *snapshot) error {
+	info, err := f.live.Stat()
+	if err == nil && info.Size() == 0 {
+		return f.db.damaged(errors.New("the file is empty"))
+	}
+	if err == nil {
+		err = copyFile(ctx, snap.temp, f.live, info.Size())
+	}
+	return f.failed(err)
 }
 
 // A request asks the process that writes to keep the pages of a commit.

@@ -193,6 +193,9 @@ func TestReadersBesideOneCommitAfterAnother(t *testing.T) {
 						return
 					}
 					viewRound(t, db, entries)
+					if err := db.View(t.Context(), func(r kv.Reader) error { return readAll(t, r) }); err != nil {
+						t.Error(err)
+					}
 					closeDB(t, db)
 				}
 			})
