@@ -23,9 +23,10 @@ type listing struct {
 }
 
 // list lists what lies in blobs/ and ingest/. Files in ingest/ belong to those
-// who write, so they count only where nobody can.
+// who write, so they count only where nobody does.
 func (s *Store) list() (listing, error) {
 	var l listing
+	written := s.hasWriter()
 	root := filepath.Join(s.dir, "blobs")
 	for _, entry := range []struct {
 		dir string
@@ -37,7 +38,7 @@ func (s *Store) list() (listing, error) {
 			}
 		}},
 		{s.files.ingestDir(), func(dir string, entry fs.DirEntry) {
-			if s.readOnly || !entry.Type().IsRegular() {
+			if !written && !s.hasWriter() || !entry.Type().IsRegular() {
 				l.others = append(l.others, filepath.Join(dir, entry.Name()))
 			}
 		}},

@@ -110,7 +110,7 @@ func (s *Store) openDB(ctx context.Context, opts *Options) error {
 		FS:          s.files.fs,
 	})
 	if err == nil {
-		s.db = s.engine(db)
+		s.db, s.hasWriter = s.engine(db), db.HasWriter
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -101,4 +102,31 @@ func TestReadersBesideLoadsAndDeletions(t *testing.T) { // D12
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// What a load that is under way has written is no stray file for a reader that
+// checks the store; what it has left is one.
+func TestReaderChecksBesideALoad(t *testing.T) { // C2
+	dir := t.TempDir()
+	writer, err := diskstore.Open(t.Context(), dir, nil)
+	must(t, err)
+	reader := openReader(t, dir)
+	in, err := writer.Ingest(t.Context())
+	must(t, err)
+	_, err = in.Write(t.Context(), strings.NewReader("layer"), describe("layer"))
+	must(t, err)
+	findings, err := reader.Check(t.Context(), diskstore.CheckOptions{})
+	must(t, err)
+	if len(findings) > 0 {
+		t.Errorf("beside a load: got findings %v, want none", findings)
+	}
+	must(t, in.Close())
+	must(t, writer.Close())
+	left := filepath.Join(dir, "ingest", "blob-1")
+	write(t, left, "of a crash")
+	findings, err = reader.Check(t.Context(), diskstore.CheckOptions{})
+	must(t, err)
+	if len(findings) != 1 || findings[0].Path != left {
+		t.Errorf("after a crash: got findings %v, want one of %s", findings, left)
+	}
 }

@@ -45,6 +45,8 @@ type Store struct {
 	files    *blobs
 	garbage  *garbage
 	log      *slog.Logger
+	// hasWriter reports whether anybody has the store open for writing.
+	hasWriter func() bool
 	// engine puts what a test wants between the store and its records.
 	engine  func(kv.DB) kv.DB
 	closing sync.Once

@@ -114,6 +114,11 @@ func (db *DB) Update(ctx context.Context, fn func(kv.Tx) error) error {
 	return err
 }
 
+// HasWriter reports whether this DB or another one, in whichever process, has
+// the file open for writing now. Where that cannot be known it is true; one whose
+// note could not be written is not seen.
+func (db *DB) HasWriter() bool { return db.follower == nil || db.hasWriter() }
+
 // Close implements [kv.DB].
 func (db *DB) Close() error {
 	db.gate.Close()

@@ -81,6 +81,8 @@ func (db *DB) removeNote(n *note) {
 	_ = n.file.Close()       // nothing is needed of it
 }
 
+func (db *DB) hasWriter() bool { return db.readNote() != "" }
+
 // readNote returns what the note says, or nothing when there is none, or only
 // one whose writer has ended.
 func (db *DB) readNote() string {

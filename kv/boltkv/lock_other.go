@@ -21,3 +21,5 @@ func (*DB) writeNote() *note { return nil }
 func (*DB) removeNote(*note) {}
 
 func (*DB) readNote() string { return "" }
+
+func (*DB) hasWriter() bool { return true }
