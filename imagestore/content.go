@@ -37,7 +37,7 @@ func (s *Store) MarkGarbage(ctx context.Context, digests ...digest.Digest) error
 	for _, dgst := range digests {
 		_, err := s.r.Get(ctx, contentKey(dgst))
 		if errors.Is(err, kv.ErrNotFound) {
-			err = s.tx.Put(ctx, garbageKey(dgst), nil)
+			err = s.mark(ctx, dgst)
 		}
 		if err != nil {
 			return err
@@ -45,6 +45,17 @@ func (s *Store) MarkGarbage(ctx context.Context, digests ...digest.Digest) error
 	}
 	return nil
 }
+
+// mark leaves a mark of garbage.
+func (s *Store) mark(ctx context.Context, dgst digest.Digest) error {
+	s.marked = append(s.marked, dgst)
+	return s.tx.Put(ctx, garbageKey(dgst), nil)
+}
+
+// Marked returns the content that was marked as garbage through this Store, in
+// the order of the marks: what to look at once the transaction is durable. Some
+// of it may be held again by then.
+func (s *Store) Marked() []digest.Digest { return s.marked }
 
 // ClearGarbage notes that the bytes of this content have been removed. Clearing
 // what is not marked is no error.
@@ -173,7 +184,7 @@ func (s *Store) discard(ctx context.Context, dgst digest.Digest) error {
 	if err := s.tx.Delete(ctx, contentKey(dgst)); err != nil || !s.marks {
 		return err
 	}
-	return s.tx.Put(ctx, garbageKey(dgst), nil)
+	return s.mark(ctx, dgst)
 }
 
 // contains reports whether the digest is that of one of the contents.

@@ -58,3 +58,26 @@ func TestDeletedContentIsGarbage(t *testing.T) {
 	slices.Sort(want)
 	checkDiff(t, f.garbage(), want)
 }
+
+// A transaction knows what it marked, in its order, whatever came of it.
+func TestMarkedIsOfOneTransaction(t *testing.T) {
+	f := newFixture(t)
+	one := digest.FromString("one")
+	a, b := f.create(spec("a", "shared")).ID, f.create(spec("b", "shared")).ID
+	for _, test := range []struct {
+		delete digest.Digest
+		want   []digest.Digest
+	}{
+		{a, []digest.Digest{one, digest.FromString("config of a")}},
+		{b, []digest.Digest{one, digest.FromString("config of b"), digest.FromString("shared")}},
+	} {
+		f.edit(func(s *imagestore.Store) error {
+			if err := s.MarkGarbage(t.Context(), one, spec("b").Content[0].Digest); err != nil {
+				return err
+			}
+			_, err := s.Delete(t.Context(), test.delete)
+			checkDiff(t, s.Marked(), test.want)
+			return err
+		})
+	}
+}

@@ -41,6 +41,7 @@ type Store struct {
 	cache    cache          // of what is written through this Store alone
 	children *prefix.Prefix // whether any image has a parent
 	marks    bool           // content that goes leaves a mark of garbage
+	marked   []digest.Digest
 }
 
 // NewReader returns the images that r sees. Methods that write fail with an
