@@ -23,8 +23,16 @@
 // more in one transaction, then removes the files (rule D12). There is no
 // second commit: the notes of files that are gone are cleared in bulk, with an
 // Update that finds 128 of them, or by Close or Open. A file that cannot be
-// removed is logged and tried again after the next Update and at the next Open;
+// removed is logged and tried again after a later Update and at the next Open;
 // the deletion stands.
+//
+// With [Options.BackgroundRemoval] the removal is left to a goroutine, which has
+// nothing but the notes to go by. It begins with what is noted when the store is
+// opened, rests for a while when something cannot be removed, and ends with
+// Close. In the default mode there is no file without an owner when Open has
+// returned; in the background there is none when [Store.Flush] or [Store.Close]
+// has returned nil. At any moment each such file is noted. [Store.Pending] counts
+// them.
 //
 // # Both at once
 //

@@ -18,6 +18,9 @@ const (
 	BlockSize = blockSize
 )
 
+// RemovalChunk is how many marks are looked at in one step.
+const RemovalChunk = removalChunk
+
 // OpenFaulty is Open of a store that changes its files through files, for which
 // each commit of the records is a step too.
 func OpenFaulty(ctx context.Context, dir string, opts *Options, files *faultfs.FS) (*Store, error) {
@@ -87,6 +90,6 @@ func (w *writes) Delete(ctx context.Context, key []byte) error {
 
 // Wrap puts something between the store and its records.
 func (s *Store) Wrap(ctx context.Context, wrap func(kv.DB) kv.DB) (err error) {
-	s.records, err = kvstore.New(ctx, wrap(s.db), nil)
+	s.records, err = kvstore.New(ctx, wrap(s.db), &kvstore.Options{MarkGarbage: true})
 	return err
 }

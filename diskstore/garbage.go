@@ -7,12 +7,16 @@ import (
 )
 
 // garbage is what this process knows of the content that nothing holds, beyond
-// the marks in the records. Its lock orders the removal of a file and the pin
-// that keeps it.
+// the marks in the records. It orders the removal of a file and the pin that
+// keeps it.
 type garbage struct {
 	mu sync.Mutex
 	// pins counts the ingests that rely on the file of each content.
 	pins map[digest.Digest]int
+	// removing has the content whose file is being removed, by one goroutine
+	// each. Ended is signalled when one of them has ended.
+	removing map[digest.Digest]bool
+	ended    *sync.Cond
 	// removed has the content whose file is gone but whose mark is still
 	// there, each with the turn in which it went.
 	removed map[digest.Digest]uint64
@@ -38,13 +42,21 @@ func contentsOf(list []removal) []digest.Digest {
 }
 
 func newGarbage() *garbage {
-	return &garbage{pins: make(map[digest.Digest]int), removed: make(map[digest.Digest]uint64)}
+	g := &garbage{
+		pins:     make(map[digest.Digest]int),
+		removing: make(map[digest.Digest]bool),
+		removed:  make(map[digest.Digest]uint64),
+	}
+	g.ended = sync.NewCond(&g.mu)
+	return g
 }
 
-// pin keeps the file of the content, if it is there, until unpin.
+// pin keeps the file of the content, if it is there, until unpin. It waits for
+// the end of a removal of this content, and of no other.
 func (g *garbage) pin(content digest.Digest) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.await(content)
 	g.pins[content]++
 	delete(g.removed, content) // the file may come back, so the mark must stay
 }
@@ -64,17 +76,57 @@ func (g *garbage) unpin(contents []digest.Digest) {
 // gone now, unless the content is pinned or the file went before. Nobody pins
 // the content meanwhile.
 func (g *garbage) removeUnpinned(content digest.Digest, remove func() (bool, error)) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if _, gone := g.removed[content]; gone || g.pins[content] > 0 {
+	if !g.begin(content) {
 		return nil
 	}
 	gone, err := remove()
+	g.end(content, gone)
+	return err
+}
+
+// begin reports whether the caller is to remove the file of the content, and
+// then call end.
+func (g *garbage) begin(content digest.Digest) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.await(content)
+	if g.isSettled(content) {
+		return false
+	}
+	g.removing[content] = true
+	return true
+}
+
+func (g *garbage) end(content digest.Digest, gone bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.removing, content)
+	g.ended.Broadcast()
 	if gone {
 		g.turn++
 		g.removed[content] = g.turn
 	}
-	return err
+}
+
+// await waits until nobody removes the file of the content. The lock is held
+// before and after.
+func (g *garbage) await(content digest.Digest) {
+	for g.removing[content] {
+		g.ended.Wait()
+	}
+}
+
+// settled reports whether there is nothing to remove: the file went before, or
+// must stay for now.
+func (g *garbage) settled(content digest.Digest) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.isSettled(content)
+}
+
+func (g *garbage) isSettled(content digest.Digest) bool {
+	_, gone := g.removed[content]
+	return gone || g.pins[content] > 0
 }
 
 // due returns the removals whose marks can be cleared, if there are as many as

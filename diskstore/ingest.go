@@ -45,7 +45,7 @@ var errEnded = class.Errorf(class.InvalidArgument, "this ingest has ended")
 // Ingest begins to bring content in. Close must be called in the end.
 func (s *Store) Ingest(ctx context.Context) (*Ingest, error) {
 	if s.readOnly {
-		return nil, class.Errorf(class.InvalidArgument, "store %s is open for reading only", s.dir)
+		return nil, s.errReadOnly()
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, class.Wrap(class.Unavailable, err)
@@ -214,19 +214,33 @@ func (in *Ingest) Commit(ctx context.Context, fn func(*kvstore.Tx) error) error 
 	if err != nil {
 		return err
 	}
-	defer in.store.release(ctx, had)
-	if err := in.store.mark(ctx, had.temps); err != nil {
+	s := in.store
+	if err := s.gate.enter(s.dir); err != nil {
+		s.drop(had)
 		return err
 	}
-	if err := in.store.place(had.temps); err != nil {
-		return err
+	defer s.gate.leave()
+	marked, err := s.commit(ctx, had, fn)
+	s.drop(had)
+	s.sweepFreed(ctx, had.pins, marked)
+	return err
+}
+
+// commit puts content in place and makes the records that hold it. It returns
+// the content that was marked as garbage by then.
+func (s *Store) commit(ctx context.Context, had holdings, fn func(*kvstore.Tx) error) ([]digest.Digest, error) {
+	if err := s.mark(ctx, had.temps); err != nil {
+		return nil, err
+	}
+	if err := s.place(had.temps); err != nil {
+		return nil, err
 	}
 	// All that is pinned: another ingest may have put some of it in place a
 	// moment ago.
-	if err := in.store.files.sync(had.pins); err != nil {
-		return err
+	if err := s.files.sync(had.pins); err != nil {
+		return nil, err
 	}
-	return in.store.edit(ctx, fn)
+	return s.edit(ctx, fn)
 }
 
 // Close ends the Ingest. Unless it was committed, what it wrote is removed.
@@ -236,7 +250,13 @@ func (in *Ingest) Close() error {
 	if err != nil {
 		return nil //nolint:nilerr // it has ended already
 	}
-	in.store.release(context.Background(), had)
+	s := in.store
+	s.drop(had)
+	if err := s.gate.enter(s.dir); err != nil {
+		return nil //nolint:nilerr // what is garbage now goes when the store is opened next
+	}
+	defer s.gate.leave()
+	s.sweepFreed(context.Background(), had.pins, nil)
 	return nil
 }
 
@@ -257,9 +277,10 @@ func (s *Store) mark(ctx context.Context, temps map[digest.Digest]*tempFile) err
 	if len(temps) == 0 {
 		return nil
 	}
-	return s.edit(ctx, func(tx *kvstore.Tx) error {
+	_, err := s.edit(ctx, func(tx *kvstore.Tx) error { // they are pinned
 		return tx.Images.MarkGarbage(ctx, slices.Sorted(maps.Keys(temps))...)
 	})
+	return err
 }
 
 // place puts the files where they belong. It takes those from temps that it
@@ -274,16 +295,35 @@ func (s *Store) place(temps map[digest.Digest]*tempFile) error {
 	return nil
 }
 
-// release removes the temporary files that are left, ends the pins and removes
-// what is garbage now.
-func (s *Store) release(ctx context.Context, had holdings) {
+// drop removes the temporary files that are left and ends the pins.
+func (s *Store) drop(had holdings) {
 	for _, temp := range slices.AppendSeq(had.free, maps.Values(had.temps)) {
 		s.discard(temp)
 	}
 	s.garbage.unpin(had.pins)
-	if len(had.pins) > 0 {
-		s.sweep(ctx)
+}
+
+// sweepFreed removes what is garbage of content that was pinned, and what has
+// been marked as garbage.
+func (s *Store) sweepFreed(ctx context.Context, pinned, marked []digest.Digest) {
+	ctx = context.WithoutCancel(ctx)
+	freed := marked
+	err := s.Read(ctx, func(tx *kvstore.Tx) error {
+		for _, content := range pinned {
+			garbage, err := tx.Images.IsGarbage(ctx, content)
+			if err != nil {
+				return err
+			}
+			if garbage {
+				freed = append(freed, content)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.note(failure{err: err})
 	}
+	s.sweep(ctx, freed)
 }
 
 // discard removes a temporary file. One that cannot be removed waits for the

@@ -38,7 +38,8 @@ func (e *NotStoreError) InvalidParameter() {}
 func (e *NotStoreError) Is(target error) bool { return target == class.InvalidArgument }
 
 // Open opens the store in dir, and makes one there if dir is missing or empty.
-// It removes what a crash has left, and empties ingest/. When it fails, it
+// It removes what a crash has left, unless [Options.BackgroundRemoval] says that
+// this can wait, and empties ingest/. When it fails, it
 // leaves no new store behind. The time it takes does not depend on the number
 // of images. Nil options mean the defaults.
 //
@@ -79,6 +80,7 @@ func newStore(dir string, opts *Options) (*Store, error) {
 		readOnly: opts.ReadOnly,
 		files:    &blobs{dir: abs, fs: vfs.OS{}},
 		garbage:  newGarbage(),
+		doubts:   newDoubts(),
 		log:      log,
 		engine:   func(db kv.DB) kv.DB { return db },
 	}, nil
@@ -128,7 +130,10 @@ func (s *Store) openRecords(ctx context.Context, opts *Options) error {
 		})
 	}
 	if err == nil && !s.readOnly {
-		err = s.recover(ctx)
+		err = s.recover()
+	}
+	if err == nil && !s.readOnly {
+		err = s.beginRemoval(ctx, opts)
 	}
 	if err != nil {
 		return class.Errorf(class.Unavailable, "store %s: %w", s.dir, err)
@@ -236,22 +241,29 @@ func (s *Store) checkLost() error {
 
 func (s *Store) metaPath() string { return filepath.Join(s.dir, metaFile) }
 
-// recover completes a new store and removes what a crash has left in an old
-// one. Nobody else has it open now.
-func (s *Store) recover(ctx context.Context) error {
+// recover completes a new store and removes the temporary files that a crash
+// has left in an old one. Nobody else has it open now.
+func (s *Store) recover() error {
 	if err := s.files.makeDirs(); err != nil {
 		return err
 	}
 	if err := s.files.syncDir(s.dir); err != nil {
 		return err
 	}
-	if err := s.removeTemps(); err != nil {
-		return err
+	return s.removeTemps()
+}
+
+// beginRemoval removes the content that a crash has left, now or in the
+// background.
+func (s *Store) beginRemoval(ctx context.Context, opts *Options) error {
+	if opts.BackgroundRemoval {
+		s.startBackground()
+		return nil
 	}
 	if err := s.removeGarbage(ctx); err != nil {
 		return err
 	}
-	s.finish(ctx)
+	s.finish(ctx, 1)
 	return nil
 }
 

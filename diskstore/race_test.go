@@ -14,11 +14,25 @@ import (
 	"github.com/jettison-oci/jettison/diskstore"
 )
 
+// modes runs fn on a store that removes content at once, and on one that does
+// so in the background.
+func modes(t *testing.T, fn func(*testing.T, *diskstore.Store)) {
+	for name, background := range map[string]bool{"at once": false, "in the background": true} {
+		t.Run(name, func(t *testing.T) {
+			s, err := diskstore.Open(t.Context(), t.TempDir(), &diskstore.Options{BackgroundRemoval: background})
+			must(t, err)
+			fn(t, s)
+			must(t, s.Close())
+		})
+	}
+}
+
 // Goroutines load and delete a few images that share layers, and read them.
 func TestLoadsAndDeletionsAtOnce(t *testing.T) { // D12, D15
-	dir := t.TempDir()
-	s, err := diskstore.Open(t.Context(), dir, nil)
-	must(t, err)
+	modes(t, loadsAndDeletionsAtOnce)
+}
+
+func loadsAndDeletionsAtOnce(t *testing.T, s *diskstore.Store) {
 	var wg sync.WaitGroup
 	for worker := range 16 {
 		wg.Go(func() {
@@ -29,9 +43,10 @@ func TestLoadsAndDeletionsAtOnce(t *testing.T) { // D12, D15
 		})
 	}
 	wg.Wait()
+	must(t, s.Flush(t.Context()))
 	sound(t, s)
 	must(t, s.Close())
-	s = open(t, dir)
+	s = open(t, s.Dir())
 	sound(t, s)
 	for _, name := range tags(t, s) {
 		must(t, remove(t.Context(), s, name))
@@ -98,7 +113,10 @@ func readAll(t *testing.T, s *diskstore.Store, layer string) {
 // One image comes and goes: of two deletions exactly one succeeds, and whoever
 // loads it meanwhile has it whole.
 func TestOneImageComesAndGoes(t *testing.T) { // D15
-	s := open(t, t.TempDir())
+	modes(t, oneImageComesAndGoes)
+}
+
+func oneImageComesAndGoes(t *testing.T, s *diskstore.Store) {
 	for range 10 {
 		_, err := load(t.Context(), s, "app", "layer")
 		must(t, err)
@@ -129,6 +147,7 @@ func TestOneImageComesAndGoes(t *testing.T) { // D15
 		if loaded != 4 || deleted < 1 || deleted > 5 {
 			t.Errorf("got %d loads and %d deletions, want 4 and 1 to 5", loaded, deleted)
 		}
+		must(t, s.Flush(t.Context()))
 		sound(t, s)
 	}
 }

@@ -13,20 +13,43 @@ import (
 // after a power failure; in bulk that costs nothing.
 const clearLimit = 128
 
-// edit is Edit without the removal of files. It clears marks on the way when
-// there are many.
-func (s *Store) edit(ctx context.Context, fn func(*kvstore.Tx) error) error {
-	return s.clear(ctx, s.garbage.due(clearLimit), fn)
+// edit is Edit without the removal of files. It returns the content that is
+// marked as garbage now, and clears marks on the way when there are many.
+func (s *Store) edit(ctx context.Context, fn func(*kvstore.Tx) error) ([]digest.Digest, error) {
+	var marked []digest.Digest
+	succeeded := false // fn has, in its last run
+	failures := s.doubts.failures()
+	err := s.clear(ctx, s.garbage.due(clearLimit), func(tx *kvstore.Tx) error {
+		s.doubts.end(marked, false) // of a run that lost a race
+		marked, succeeded = nil, false
+		if err := fn(tx); err != nil {
+			return err
+		}
+		marked, succeeded = tx.Images.Marked(), true
+		s.doubts.begin(marked)
+		return nil
+	})
+	s.doubts.end(marked, succeeded && err != nil)
+	switch {
+	case err != nil && succeeded:
+		s.failures.add(err) // so that someone looks for garbage
+		return nil, err
+	case err != nil:
+		return nil, err
+	case len(marked) > 0: // then something was written
+		s.doubts.settle(failures)
+	}
+	return marked, nil
 }
 
-// finish clears all marks whose files are gone. Those that it cannot clear wait
-// for the next Open.
-func (s *Store) finish(ctx context.Context) {
-	due := s.garbage.due(1)
+// finish clears the marks whose files are gone, if there are as many as least.
+// Those that it cannot clear wait for the next time.
+func (s *Store) finish(ctx context.Context, least int) {
+	due := s.garbage.due(least)
 	if due == nil {
 		return
 	}
-	if err := s.clear(ctx, due, func(*kvstore.Tx) error { return nil }); err != nil {
+	if err := s.clear(ctx, due, func(*kvstore.Tx) error { return nil }); err != nil && ctx.Err() == nil {
 		s.log.Warn("cannot clear the marks of removed content", "error", err)
 	}
 }
@@ -58,64 +81,33 @@ func (s *Store) clear(ctx context.Context, due []removal, fn func(*kvstore.Tx) e
 	return err
 }
 
-// sweep removes the files of garbage. It happens after something is durable, so
-// it does not stop with the context and does not fail.
-func (s *Store) sweep(ctx context.Context) {
-	if err := s.removeGarbage(context.WithoutCancel(ctx)); err != nil {
-		s.log.Warn("cannot look for garbage", "error", err)
-	}
-}
-
-// removeGarbage removes the file of each content that is marked and not
-// pinned. A file that cannot be removed is logged and left for the next time;
-// the error is that of reading the marks.
-func (s *Store) removeGarbage(ctx context.Context) error {
-	marked, err := s.marked(ctx)
-	if err != nil {
-		return err
-	}
-	for _, content := range marked {
-		err := s.garbage.removeUnpinned(content, func() (bool, error) { return s.removeFile(ctx, content) })
-		if err != nil {
-			s.log.Warn("cannot remove content that nothing holds", "digest", content, "error", err)
+// sweep removes the files of these contents where they are garbage, or leaves
+// that to the background. It happens after something is durable, so it does not
+// stop with the context and does not fail.
+func (s *Store) sweep(ctx context.Context, contents []digest.Digest) {
+	if s.background != nil {
+		if len(contents) > 0 || s.doubts.any() {
+			s.background.wake()
 		}
+		return
 	}
-	return nil
+	ctx = context.WithoutCancel(ctx)
+	if s.failures.due() || s.doubts.any() {
+		_ = s.removeGarbage(ctx) // is noted
+		return
+	}
+	s.note(s.removeFiles(ctx, contents))
+	s.finish(ctx, removalChunk)
 }
 
-// marked returns the content that is marked as garbage.
-func (s *Store) marked(ctx context.Context) ([]digest.Digest, error) {
-	var marked []digest.Digest
-	err := s.Read(ctx, func(tx *kvstore.Tx) error {
-		for content, err := range tx.Images.Garbage(ctx) {
-			if err != nil {
-				return err
-			}
-			marked = append(marked, content)
-		}
-		return nil
-	})
-	return marked, err
-}
-
-// removeFile removes the file of content if it is garbage still, and says
-// whether the file is gone. A mark that names no file is one whose file is
-// gone.
-func (s *Store) removeFile(ctx context.Context, content digest.Digest) (bool, error) {
-	path, err := s.files.path(content)
-	if err != nil {
-		return true, err
+// note takes down whether a removal failed, and logs why.
+func (s *Store) note(failed failure) {
+	if failed.err == nil {
+		return
 	}
-	var still bool
-	err = s.Read(ctx, func(tx *kvstore.Tx) error {
-		still, err = tx.Images.IsGarbage(ctx, content)
-		return err
-	})
-	if err != nil || !still {
-		return false, err
+	s.failures.add(failed.err)
+	if s.background != nil {
+		s.background.wake() // it may have been someone else who failed
 	}
-	if err := s.files.remove(path); err != nil {
-		return false, err
-	}
-	return true, nil
+	s.log.Warn("cannot remove content that nothing holds; it is tried again later", "files", failed.files, "error", failed.err)
 }

@@ -81,7 +81,20 @@ func (s *Store) openHeld(ctx context.Context, content digest.Digest, path string
 		case missing:
 			return nil, &Damage{Digest: content, Path: path, Err: openErr}
 		}
+		s.garbage.pin(content) // so that this process does not remove it twice
+		defer s.unkeep(ctx, content)
 	}
+}
+
+// unkeep ends a pin, and removes what is garbage by then.
+func (s *Store) unkeep(ctx context.Context, content digest.Digest) {
+	contents := []digest.Digest{content}
+	s.garbage.unpin(contents)
+	if s.readOnly || s.gate.enter(s.dir) != nil {
+		return
+	}
+	defer s.gate.leave()
+	s.sweepFreed(ctx, contents, nil)
 }
 
 // knows says whether the records tell of the content: something holds it, or it
@@ -170,6 +183,8 @@ func (s *Store) verifyHeld(ctx context.Context, content imagestore.Content) (*Da
 		if again {
 			return damage, nil
 		}
+		s.garbage.pin(content.Digest) // as in openHeld
+		defer s.unkeep(ctx, content.Digest)
 	}
 }
 

@@ -1,6 +1,8 @@
 package diskstore_test
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/diskstore"
+	"github.com/jettison-oci/jettison/kv"
 )
 
 func TestVerify(t *testing.T) { // E3
@@ -90,4 +93,51 @@ func TestBlob(t *testing.T) {
 		_, err = s.Blob(t.Context(), bad)
 		wants(t, err, jettison.ErrInvalidArgument, "invalid digest")
 	}
+}
+
+// ahead is a database on which something happens ahead of Views.
+type ahead struct {
+	kv.DB
+	views []func()
+}
+
+func (db *ahead) View(ctx context.Context, fn func(kv.Reader) error) error {
+	if len(db.views) > 0 {
+		next := db.views[0]
+		db.views = db.views[1:]
+		next()
+	}
+	return db.DB.View(ctx, fn)
+}
+
+// A file that was not there a moment ago is no damage when its image has come
+// since.
+func TestContentThatComesBackIsNoDamage(t *testing.T) { // E3
+	s := open(t, t.TempDir())
+	db := &ahead{}
+	must(t, s.Wrap(t.Context(), func(inner kv.DB) kv.DB { db.DB = inner; return db }))
+	comes := func() { loads(t, s, "app") }
+	layer := fmt.Sprintf("%10s", "app")
+
+	db.views = []func(){comes} // between the look at the file and that at the record
+	r, err := s.Blob(t.Context(), describe(layer).Digest)
+	must(t, err)
+	got, err := io.ReadAll(r)
+	must(t, err)
+	must(t, r.Close())
+	if string(got) != layer || len(db.views) > 0 {
+		t.Errorf("got %q, want %q", got, layer)
+	}
+
+	goes := func() {
+		must(t, os.RemoveAll(filepath.Join(s.Dir(), "blobs", "sha256", describe(layer).Digest.Encoded())))
+	}
+	back := func() { write(t, filepath.Join(s.Dir(), "blobs", "sha256", describe(layer).Digest.Encoded()), layer) }
+	db.views = []func(){goes, back}
+	damage, err := s.Verify(t.Context())
+	must(t, err)
+	if len(damage) > 0 || len(db.views) > 0 {
+		t.Errorf("got damage %v, want none", damage)
+	}
+	sound(t, s)
 }
