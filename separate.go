@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/imagestore"
 )
 
 // Separate makes a [Backend] of stores that share no transaction, as most
@@ -23,14 +24,30 @@ func Separate(images ImageStore, refs ReferenceStore, containers ContainerLister
 	if images == nil || refs == nil {
 		return noBackend{}
 	}
+	leases := &memoryLeases{byImage: make(map[digest.Digest][]conflict.Lease)}
 	return &separate{
 		stores: Stores{
-			Images:     images,
+			Images:     leasedImages{images, leases},
 			References: refs,
 			Containers: containers,
-			Leases:     &memoryLeases{byImage: make(map[digest.Digest][]conflict.Lease)},
+			Leases:     leases,
 		},
 	}
+}
+
+// leasedImages are images whose leases end with them: what one that expired has
+// left behind.
+type leasedImages struct {
+	ImageStore
+	leases *memoryLeases
+}
+
+func (s leasedImages) Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error) {
+	removed, err := s.ImageStore.Delete(ctx, id)
+	if err == nil {
+		delete(s.leases.byImage, id)
+	}
+	return removed, err
 }
 
 type separate struct {
