@@ -11,6 +11,8 @@ FUZZTIME  ?= 20000x
 BENCHTIME ?= 1s
 BENCH     ?= .
 TESTFLAGS ?=
+SOAK      ?= 1m
+CHECKS    ?= 2000
 
 ROOT := $(CURDIR)
 BIN  := $(ROOT)/.bin
@@ -46,6 +48,12 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 race: ## Run the tests under the race detector (needs gcc)
 	@$(call each,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)
 	@$(call outside,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)
+
+.PHONY: soak
+soak: ## Work on every backend with many goroutines for SOAK each (1m), then random histories
+	@CGO_ENABLED=1 JETTISON_SOAK=$(SOAK) go test -race -count=1 -timeout 0 -v -run '^TestConcurrent' $(TESTFLAGS) .
+	@CGO_ENABLED=1 go test -race -count=20 -timeout 0 -run 'AtOnce|ComesAndGoes|DuringRemoval' $(TESTFLAGS) ./diskstore
+	@go test -count=1 -timeout 0 -v -run '^TestHistory$$' -rapid.checks=$(CHECKS) $(TESTFLAGS) .
 
 .PHONY: cover
 cover: ## Show how much of each package of the root module the tests reach

@@ -1,262 +1,186 @@
 package jettison_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
-	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/internal/backends"
-	"github.com/jettison-oci/jettison/refstore"
 	"github.com/jettison-oci/jettison/storetest"
 )
 
-// Sixteen goroutines delete, prune, tag, lease and use images of one store, by
-// two services. Whatever comes of it, each removal is reported exactly once, no
-// leased or running image goes, no reference is left to an image that went, and
-// layers are counted right at the end (D12, D15, P1).
+// Sixteen goroutines create, delete, prune, tag, lease and use images of one
+// store, by two services, in rounds; between them the store is looked at as a
+// whole, and opened anew. Whatever comes of it, each removal is reported exactly
+// once, no leased or running image goes, no reference is left to an image that
+// went, all is counted right, files are those of the records, and a service runs
+// one prune at a time (D12, D15, P1).
+//
+// JETTISON_SOAK says how long this takes on each backend, such as 1m; else it is
+// two rounds. JETTISON_SEED repeats the choices of the goroutines, but not the
+// order in which they come.
 func TestConcurrent(t *testing.T) {
 	for _, b := range backends.Alike() {
 		t.Run(b.Name, func(t *testing.T) {
-			rounds := 60
+			works := 60
 			if b.Durable {
-				rounds = 8
+				works = 12
 			}
 			s := newStorm(t, b)
-			var wg sync.WaitGroup
-			for i := range 16 {
-				wg.Go(func() {
-					w := stormWorker{storm: s, number: i, rnd: rand.New(rand.NewPCG(1, uint64(i)))}
-					for range rounds {
-						w.work(t.Context())
-					}
-				})
+			end := time.Now().Add(soak(t))
+			for round := 0; !t.Failed() && (round < 2 || time.Now().Before(end)); round++ {
+				s.everyone(works)
+				s.check()
+				s.opened.Reopen(t)
 			}
-			wg.Wait()
-			s.check()
+			t.Logf("%d images were created and %d removals reported, %d images are left", s.created, len(s.records), len(s.ids))
 		})
 	}
+}
+
+// soak is how long a test that can take any time is to go on.
+func soak(t *testing.T) time.Duration {
+	text := os.Getenv("JETTISON_SOAK")
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("JETTISON_SOAK: %v", err)
+	}
+	return d
+}
+
+// seed is what a test draws its random choices from.
+func seed(t *testing.T) uint64 {
+	n := rand.Uint64() //nolint:gosec // a test
+	if text := os.Getenv("JETTISON_SEED"); text != "" {
+		var err error
+		if n, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("JETTISON_SEED: %v", err)
+		}
+	}
+	t.Logf("JETTISON_SEED=%d", n)
+	return n
 }
 
 // storm is many goroutines at work on one store. No image and no name is made
 // twice, so that the removal of each can be reported once only.
 type storm struct {
-	t       *testing.T
-	opened  *backends.Opened
-	service *jettison.Service
-	another *jettison.Service // over the same store
-	images  []storetest.Image
+	t        *testing.T
+	opened   *backends.Opened
+	services [2]*jettison.Service // over the same store
+	pruning  [2]atomic.Int32      // how many prunes of each are under way
+	workers  []*stormWorker
 
 	mu      sync.Mutex
-	names   map[string]digest.Digest // that were given
-	records map[string]int           // how often each was reported
-	leases  map[string]modelLease    // that were kept
+	images  map[digest.Digest]storetest.Image
+	ids     []digest.Digest // of the images, each parent before its children
+	names   map[string]digest.Digest
+	given   []string              // the names
+	records map[string]int        // how often each was reported, ever
+	leases  map[string]modelLease // that are held, by owner
+	created int
 }
 
 func newStorm(t *testing.T, b backends.Backend) *storm {
-	s := &storm{t: t, names: make(map[string]digest.Digest), records: make(map[string]int), leases: make(map[string]modelLease)}
-	for i := range 64 {
-		spec := storetest.Spec{Name: fmt.Sprint(i), Layers: []string{"os", fmt.Sprintf("group %d", i%5), fmt.Sprintf("own %d", i)}}
-		if i%4 == 3 {
-			spec.Parent = s.images[i-1].ID()
-		}
-		s.images = append(s.images, spec.Image())
+	s := &storm{
+		t: t, images: make(map[digest.Digest]storetest.Image), names: make(map[string]digest.Digest),
+		records: make(map[string]int), leases: make(map[string]modelLease),
 	}
-	s.opened = b.Open(t, storetest.State{Images: s.images})
-	s.service, s.another = jettison.New(s.opened.Backend, nil), jettison.New(s.opened.Backend, nil)
+	var images []storetest.Image
+	for i := range 64 {
+		spec := stormSpec(fmt.Sprint(i), i)
+		if i%4 == 3 {
+			spec.Parent = images[i-1].ID()
+		}
+		images = append(images, spec.Image())
+		s.made(images[i])
+	}
+	s.opened = b.Open(t, storetest.State{Images: images})
+	for i := range s.services {
+		s.services[i] = jettison.New(s.opened.Backend, nil)
+	}
+	seed := seed(t)
+	for i := range 16 {
+		s.workers = append(s.workers, &stormWorker{storm: s, number: i, rnd: rand.New(rand.NewPCG(seed, uint64(i)))}) //nolint:gosec // a test
+	}
 	return s
 }
 
-// stormWorker is one of the goroutines.
-type stormWorker struct {
-	*storm
-	number int
-	round  int
-	rnd    *rand.Rand
+// stormSpec is an image of one of ten groups, with layers that it shares and
+// one of its own. Two groups share the content of a layer that lies on different
+// bases.
+func stormSpec(name string, group int) storetest.Spec {
+	layers := []string{"os", fmt.Sprintf("group %d", group%5), "own " + name}
+	return storetest.Spec{Name: name, Layers: layers[group%10/5:]}
 }
 
-// work does one random thing, which may be refused but not fail.
-func (w *stormWorker) work(ctx context.Context) {
-	w.round++
-	img := w.images[w.rnd.IntN(len(w.images))].ID()
-	opts := jettison.RemoveOptions{Force: w.rnd.IntN(2) == 0, PruneChildren: w.rnd.IntN(2) == 0}
-	switch w.rnd.IntN(8) {
-	case 0:
-		w.delete(ctx, img.String(), opts)
-	case 1, 2:
-		w.delete(ctx, w.anyName(), opts)
-	case 3, 4:
-		w.tag(ctx, fmt.Sprintf("app%d:%d-%d", w.rnd.IntN(3), w.number, w.round), img)
-	case 5:
-		w.lease(ctx, img)
-	case 6:
-		w.prune(ctx, img)
-	default:
-		w.run(ctx, img)
+// everyone works so many times.
+func (s *storm) everyone(times int) {
+	var wg sync.WaitGroup
+	for _, w := range s.workers {
+		wg.Go(func() {
+			for range times {
+				w.work(s.t.Context())
+			}
+		})
 	}
+	wg.Wait()
 }
 
-// expect makes sure that err is nil or of one of these classes.
-func (w *stormWorker) expect(what string, err error, classes ...error) {
-	if err != nil && !slices.ContainsFunc(classes, func(class error) bool { return errors.Is(err, class) }) {
-		w.t.Errorf("%s: got unexpected error %v", what, err)
-	}
+// made notes that an image was created.
+func (s *storm) made(img storetest.Image) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.created++
+	s.images[img.ID()] = img
+	s.ids = append(s.ids, img.ID())
 }
 
-func (w *stormWorker) anyName() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for name := range w.names {
-		return name
-	}
-	return "no name was given yet"
-}
-
-func (w *stormWorker) delete(ctx context.Context, ref string, opts jettison.RemoveOptions) {
-	records, err := w.service.ImageDelete(ctx, ref, opts)
-	w.expect("delete "+ref, err, jettison.ErrNotFound, jettison.ErrConflict, jettison.ErrInvalidArgument)
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// report notes what a deletion has reported.
+func (s *storm) report(records []jettison.DeleteResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, r := range records {
-		w.records[r.String()]++
+		s.records[r.String()]++
 	}
 }
 
-// prune prunes a few images, whatever they are called, with what dangles then. Of
-// two on one service one may be refused.
-func (w *stormWorker) prune(ctx context.Context, id digest.Digest) {
-	service := w.service
-	if w.rnd.IntN(2) == 0 {
-		service = w.another
+// anyImage is an image that is there, more likely than not.
+func (s *storm) anyImage(rnd *rand.Rand) (id digest.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range 4 {
+		if id = s.ids[rnd.IntN(len(s.ids))]; s.records["Deleted: "+id.String()] == 0 {
+			break
+		}
 	}
-	opts := jettison.PruneOptions{All: true, BatchSize: 1 + w.rnd.IntN(3), Filters: filter.Args{filter.ID: {id.String()}}}
-	for range w.rnd.IntN(6) {
-		other := w.images[w.rnd.IntN(len(w.images))].ID()
-		opts.Filters[filter.ID] = append(opts.Filters[filter.ID], other.String())
-	}
-	report, err := service.ImagesPrune(ctx, opts)
-	w.expect("prune", err, jettison.ErrConflict)
-	if err != nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range report.ImagesDeleted {
-		w.records[r.String()]++
-	}
+	return id
 }
 
-func (w *stormWorker) tag(ctx context.Context, name string, id digest.Digest) {
-	err := w.opened.Tag(ctx, name, id, refstore.AddOptions{})
-	w.expect("tag "+name, err, jettison.ErrNotFound)
-	if err == nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.names[name] = id
+// anyName is a name that is there, more likely than not.
+func (s *storm) anyName(rnd *rand.Rand) (name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.given) == 0 {
+		return "no name was given yet"
 	}
-}
-
-// lease takes a lease, makes sure that the image stays, and mostly releases it.
-func (w *stormWorker) lease(ctx context.Context, id digest.Digest) {
-	owner := fmt.Sprintf("%d-%d", w.number, w.round)
-	lease, err := w.service.Lease(ctx, id.String(), jettison.LeaseOptions{Kind: conflict.LeaseBuild, Owner: owner})
-	w.expect("lease", err, jettison.ErrNotFound)
-	if err != nil {
-		return
-	}
-	w.mustBeThere(ctx, "leased", id)
-	if w.rnd.IntN(10) > 0 {
-		w.expect("release", lease.Release(ctx))
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.leases[owner] = modelLease{image: id, kind: "build", owner: owner}
-}
-
-// run runs a container for a moment.
-func (w *stormWorker) run(ctx context.Context, id digest.Digest) {
-	c := jettison.Container{ID: fmt.Sprintf("c%dx%d", w.number, w.round), Mounts: []digest.Digest{id}, Running: true}
-	err := w.opened.AddContainer(ctx, c)
-	w.expect("container", err, jettison.ErrNotFound)
-	if err != nil {
-		return
-	}
-	w.mustBeThere(ctx, "running", id)
-	w.expect("remove container", w.opened.RemoveContainer(ctx, c.ID))
-}
-
-func (w *stormWorker) mustBeThere(ctx context.Context, why string, id digest.Digest) {
-	err := w.opened.Backend.View(ctx, func(stores jettison.Stores) error {
-		_, err := stores.Images.Get(ctx, id)
-		return err
-	})
-	w.expect("the "+why+" image", err)
-}
-
-// check compares the store with a model that holds what was not reported as
-// removed.
-func (s *storm) check() {
-	for record, times := range s.records {
-		if times != 1 {
-			s.t.Errorf("%s was reported %d times", record, times)
+	for range 4 {
+		if name = s.given[rnd.IntN(len(s.given))]; s.records["Untagged: "+name] == 0 {
+			break
 		}
 	}
-	m := newModel()
-	m.leases = s.leases
-	for _, img := range s.images {
-		if s.records["Deleted: "+img.ID().String()] == 0 {
-			if m.images[img.Parent] == nil {
-				img.Parent = ""
-			}
-			m.create(img)
-		}
-	}
-	for name, id := range s.names {
-		ref, err := asName(name)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if s.records["Untagged: "+name] > 0 {
-			continue
-		}
-		m.refs[ref.String()] = modelRef{ref, id}
-		if m.images[id] == nil {
-			s.t.Errorf("%s is left, its image %s is not", name, id)
-		}
-	}
-	if diff := cmp.Diff(m.dump(), s.opened.Dump(s.t)); diff != "" {
-		s.t.Errorf("state (-what was not removed +got):\n%s", diff)
-	}
-	s.checkLayers(m)
-	s.t.Logf("%d of %d images left, %d removals, %d names given", len(m.images), len(s.images), len(s.records), len(s.names))
-}
-
-// checkLayers makes sure that a layer was reported exactly if it went.
-func (s *storm) checkLayers(m *model) {
-	left := m.layerSet()
-	for _, img := range s.images {
-		_, layers, err := img.Record()
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		for _, layer := range layers {
-			_, there := left[layer.ChainID]
-			if reported := s.records["Deleted: "+layer.ChainID.String()]; there == (reported == 1) {
-				s.t.Errorf("layer %s: there: %t, reported as deleted %d times", layer.ChainID, there, reported)
-			}
-		}
-	}
+	return name
 }
 
 // Prunes of all images, one after another and at once, beside deletions, tags
@@ -267,23 +191,22 @@ func TestConcurrentPrunes(t *testing.T) {
 	for _, b := range backends.Alike() {
 		t.Run(b.Name, func(t *testing.T) {
 			s := newStorm(t, b)
-			for i, img := range s.images {
-				w := stormWorker{storm: s, number: i}
-				w.tag(t.Context(), fmt.Sprintf("app:%d", i), img.ID())
+			for i, id := range s.ids {
+				s.workers[0].tag(t.Context(), fmt.Sprintf("app:%d", i), id)
 			}
-			leased := s.images[len(s.images)/2].ID()
-			if _, err := s.service.Lease(t.Context(), leased.String(), jettison.LeaseOptions{Kind: conflict.LeasePull, Owner: "all the while"}); err != nil {
+			leased := s.ids[len(s.ids)/2]
+			_, err := s.services[0].Lease(t.Context(), leased.String(), jettison.LeaseOptions{Kind: conflict.LeasePull, Owner: "all the while"})
+			if err != nil {
 				t.Fatal(err)
 			}
 			s.leases["all the while"] = modelLease{image: leased, kind: "pull", owner: "all the while"}
 			var refused, done atomic.Int32
 			var wg sync.WaitGroup
-			for i := range 6 {
+			for _, w := range s.workers[:6] {
 				wg.Go(func() {
-					w := stormWorker{storm: s, number: 100 + i, rnd: rand.New(rand.NewPCG(2, uint64(i)))}
 					for range 4 {
-						w.delete(t.Context(), w.anyName(), jettison.RemoveOptions{PruneChildren: true})
-						if w.pruneAll(t.Context()) {
+						w.delete(t.Context(), w.anyName(w.rnd), jettison.RemoveOptions{PruneChildren: true})
+						if w.prune(t.Context(), 0, jettison.PruneOptions{All: true, BatchSize: 5}) {
 							done.Add(1)
 						} else {
 							refused.Add(1)
@@ -299,19 +222,4 @@ func TestConcurrentPrunes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// pruneAll reports whether the prune was not refused.
-func (w *stormWorker) pruneAll(ctx context.Context) bool {
-	report, err := w.service.ImagesPrune(ctx, jettison.PruneOptions{All: true, BatchSize: 5})
-	w.expect("prune", err, jettison.ErrConflict)
-	if err != nil {
-		return false
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range report.ImagesDeleted {
-		w.records[r.String()]++
-	}
-	return true
 }

@@ -20,6 +20,7 @@ import (
 // numbered rules alone. It knows what every image is made of and counts
 // whatever it needs to know by looking at all of it.
 type model struct {
+	now        time.Time
 	images     map[digest.Digest]*modelImage
 	ghosts     []*modelImage // deleted while unreadable: what they held stays (R5)
 	refs       map[string]modelRef
@@ -40,13 +41,18 @@ type modelRef struct {
 }
 
 type modelLease struct {
-	image digest.Digest
-	kind  string
-	owner string
+	image   digest.Digest
+	kind    string
+	owner   string
+	expires time.Time // zero is never
 }
+
+// lives is L2.
+func (m *model) lives(l modelLease) bool { return l.expires.IsZero() || m.now.Before(l.expires) }
 
 func newModel() *model {
 	return &model{
+		now:        time.Unix(1e9, 0).UTC().Add(10 * time.Hour),
 		images:     make(map[digest.Digest]*modelImage),
 		refs:       make(map[string]modelRef),
 		containers: make(map[string]jettison.Container),
@@ -84,6 +90,7 @@ func (m *model) remove(id digest.Digest) ([]string, int64) {
 	before, bytesBefore := m.layerSet(), m.bytes()
 	img := m.images[id]
 	delete(m.images, id)
+	maps.DeleteFunc(m.leases, func(_ string, l modelLease) bool { return l.image == id })
 	for _, other := range m.images {
 		if other.record.Parent == id {
 			other.record.Parent = ""
@@ -203,7 +210,7 @@ func (m *model) dump() []string {
 		add("container %s name=%s image=%s mounts=%v running=%t", c.ID, c.Name, c.Image, mounts, c.Running)
 	}
 	for _, l := range m.leases {
-		add("lease on %s kind=%s owner=%s expires=%s", l.image, l.kind, l.owner, time.Time{}.Format(time.RFC3339Nano))
+		add("lease on %s kind=%s owner=%s expires=%s", l.image, l.kind, l.owner, l.expires.Format(time.RFC3339Nano))
 	}
 	return slices.Sorted(maps.Keys(lines))
 }

@@ -22,7 +22,7 @@ func (m *model) clone() *model {
 		copied := *img
 		c.images[id] = &copied
 	}
-	c.ghosts, c.refs = slices.Clone(m.ghosts), maps.Clone(m.refs)
+	c.ghosts, c.refs, c.leases = slices.Clone(m.ghosts), maps.Clone(m.refs), maps.Clone(m.leases)
 	return &c
 }
 
@@ -130,7 +130,7 @@ func (p *modelPrune) filteredBy(img imagestore.Image, bounds [2]time.Time) strin
 	for _, text := range f["until"] {
 		until, err := time.Parse(time.RFC3339, text)
 		if ago, bad := time.ParseDuration(text); bad == nil {
-			until, err = historyNow.Add(-ago), nil
+			until, err = p.now.Add(-ago), nil
 		}
 		if err != nil || img.Created.IsZero() || !img.Created.Before(until) {
 			return "until"
@@ -209,7 +209,7 @@ func (p *modelPrune) stays(img imagestore.Image, refs []reference.Named) bool {
 		why = "protected by " + policy.Protect[protecting]
 	case p.newest[img.ID] != "":
 		why = "newest of " + p.newest[img.ID]
-	case policy.MinAge > 0 && (p.age(img).IsZero() || historyNow.Sub(p.age(img)) < policy.MinAge):
+	case policy.MinAge > 0 && (p.age(img).IsZero() || p.now.Sub(p.age(img)) < policy.MinAge):
 		why = "too young (" + policy.MinAge.String() + ")"
 	case p.goal && p.toFree <= 0:
 		why = "goal reached"

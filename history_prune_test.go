@@ -20,7 +20,7 @@ import (
 func (h *history) touch(t *rapid.T) {
 	id := h.image(t).ID()
 	h.model.used[id] = rapid.SampledFrom([]time.Time{
-		{}, historyNow.Add(-30 * time.Minute), historyNow.Add(-5 * time.Hour), historyNow.Add(-20 * time.Hour),
+		{}, h.model.now.Add(-30 * time.Minute), h.model.now.Add(-5 * time.Hour), h.model.now.Add(-20 * time.Hour),
 	}).Draw(t, "used")
 }
 

@@ -43,7 +43,7 @@ func (m *model) obstacles(id digest.Digest, kinds ...string) []obstacle {
 	}
 	users(true, kindRunning)
 	for _, lid := range slices.Sorted(maps.Keys(m.leases)) {
-		if l := m.leases[lid]; l.image == id {
+		if l := m.leases[lid]; l.image == id && m.lives(l) {
 			found = append(found, obstacle{kindLease, "image is being used by " + l.kind + " " + l.owner, l.kind + " " + l.owner})
 		}
 	}

@@ -69,6 +69,7 @@ func All() []Backend {
 		{Name: "memkv", Open: openMemKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true}},
 		{Name: "boltkv", Open: openBoltKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true}},
 		{Name: "diskstore", Open: openDisk, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true}},
+		{Name: "diskstore-background", Open: openBackground, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true}},
 		{Name: "ocilayout", Open: openLayout, Capabilities: Capabilities{Atomic: true, Durable: true, Manifest: LayoutManifest}},
 	}
 }
@@ -124,16 +125,25 @@ type Engine interface {
 // insides are what is needed of an engine beside its changes.
 type insides interface {
 	Engine
+	inspected
 	// createAll is Create of many at once.
 	createAll(ctx context.Context, images []storetest.Image) error
 	// name makes a name name an image that need not be there.
 	name(ctx context.Context, name string, id digest.Digest) error
 	// damage makes the record of an image unreadable.
 	damage(ctx context.Context, id digest.Digest) error
+	// reopen closes the store and opens it again, where it has a file.
+	reopen(ctx context.Context) error
+}
+
+// inspected is what can be looked at beyond the contracts.
+type inspected interface {
 	// contents lists all content, sorted by digest.
 	contents(ctx context.Context) ([]imagestore.Content, error)
 	// containers lists all containers, sorted by ID.
 	containers(ctx context.Context) ([]jettison.Container, error)
+	// problems says what of the store does not fit together.
+	problems(ctx context.Context) ([]string, error)
 }
 
 // Opened is an open backend and the powers of a test over it.
@@ -185,6 +195,29 @@ func (o *Opened) Damage(t testing.TB, id digest.Digest) {
 	if err := o.inside.damage(t.Context(), id); err != nil {
 		t.Fatalf("damage %s: %v", id, err)
 	}
+}
+
+// Reopen closes a store that has a file, waits for what that leaves to be done,
+// and opens it again as a new process does. Whoever uses it meanwhile waits. A
+// store in memory stays as it is.
+func (o *Opened) Reopen(t testing.TB) {
+	t.Helper()
+	if err := o.inside.reopen(t.Context()); err != nil {
+		t.Fatalf("reopen: %v", err)
+	}
+}
+
+// Problems says what of the store does not fit together: counts and indexes in
+// both directions, references and uses of images that are not there, content
+// without a file, files without content. An image that was damaged or forgotten
+// is such a problem, or an error.
+func (o *Opened) Problems(t testing.TB) []string {
+	t.Helper()
+	found, err := o.inside.problems(t.Context())
+	if err != nil {
+		t.Fatalf("look for problems: %v", err)
+	}
+	return found
 }
 
 // Forget removes an image past the engine; references and containers stay

@@ -6,86 +6,40 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 
-	"github.com/opencontainers/go-digest"
-
-	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/diskstore"
-	"github.com/jettison-oci/jettison/kv/boltkv"
 	"github.com/jettison-oci/jettison/kvstore"
 	"github.com/jettison-oci/jettison/storetest"
 )
 
 func openDisk(t testing.TB, st storetest.State) *Opened {
-	disk := &reopened{dir: t.TempDir()}
-	if err := disk.open(t.Context()); err != nil {
-		t.Fatalf("open the store: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := disk.store.Close(); err != nil {
-			t.Errorf("close: %v", err)
+	return openDiskStore(t, st, nil)
+}
+
+func openBackground(t testing.TB, st storetest.State) *Opened {
+	return openDiskStore(t, st, &diskstore.Options{BackgroundRemoval: true})
+}
+
+func openDiskStore(t testing.TB, st storetest.State, opts *diskstore.Options) *Opened {
+	dir := t.TempDir()
+	var disk *diskstore.Store // that of file, which guards it
+	file := openFile(t, filepath.Join(dir, metaFile), func(ctx context.Context) (fileStore, error) {
+		store, err := diskstore.Open(ctx, dir, opts)
+		if err != nil {
+			return nil, err
 		}
+		disk = store
+		return store, nil
 	})
-	return open(t, disk, &diskEngine{kvEngine{editor: disk}, disk}, st)
-}
-
-// reopened is a store on disk that can be closed and opened again under those
-// who use it.
-type reopened struct {
-	dir   string
-	mu    sync.RWMutex
-	store *diskstore.Store
-}
-
-func (r *reopened) open(ctx context.Context) (err error) {
-	r.store, err = diskstore.Open(ctx, r.dir, nil)
-	return err
-}
-
-// whileClosed runs fn on the closed store.
-func (r *reopened) whileClosed(ctx context.Context, fn func() error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.store.Close(); err != nil {
-		return err
-	}
-	return errors.Join(fn(), r.open(ctx))
-}
-
-// View is that of the store.
-func (r *reopened) View(ctx context.Context, fn func(jettison.Stores) error) error {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.store.View(ctx, fn)
-}
-
-// Update is that of the store.
-func (r *reopened) Update(ctx context.Context, fn func(jettison.Stores) error) error {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.store.Update(ctx, fn)
-}
-
-// Read is that of the store.
-func (r *reopened) Read(ctx context.Context, fn func(*kvstore.Tx) error) error {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.store.Read(ctx, fn)
-}
-
-// Edit is that of the store.
-func (r *reopened) Edit(ctx context.Context, fn func(*kvstore.Tx) error) error {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.store.Edit(ctx, fn)
+	e := &diskEngine{fileEngine: fileEngine{kvEngine{file}, file}, disk: func() *diskstore.Store { return disk }}
+	return open(t, file, e, st)
 }
 
 // diskEngine writes content beside the records.
 type diskEngine struct {
-	kvEngine
-	disk *reopened
+	fileEngine
+	disk func() *diskstore.Store
 }
 
 func (e *diskEngine) Create(ctx context.Context, img storetest.Image) error {
@@ -93,9 +47,9 @@ func (e *diskEngine) Create(ctx context.Context, img storetest.Image) error {
 }
 
 func (e *diskEngine) createAll(ctx context.Context, images []storetest.Image) (err error) {
-	e.disk.mu.RLock()
-	defer e.disk.mu.RUnlock()
-	in, err := e.disk.store.Ingest(ctx)
+	e.file.mu.RLock()
+	defer e.file.mu.RUnlock()
+	in, err := e.disk().Ingest(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,12 +74,14 @@ func write(ctx context.Context, in *diskstore.Ingest, img storetest.Image) error
 	return nil
 }
 
-func (e *diskEngine) damage(ctx context.Context, id digest.Digest) error {
-	return e.disk.whileClosed(ctx, func() error {
-		db, err := boltkv.Open(ctx, filepath.Join(e.disk.dir, "meta.db"), nil)
+func (e *diskEngine) problems(ctx context.Context) (found []string, err error) {
+	err = e.file.whileClosed(ctx, func() error {
+		store, err := diskstore.Open(ctx, filepath.Dir(e.file.path), &diskstore.Options{ReadOnly: true})
 		if err != nil {
 			return err
 		}
-		return errors.Join(damageKV(ctx, db, id), db.Close())
+		found, err = problemsOf(store.Check(ctx, diskstore.CheckOptions{Content: true}))
+		return errors.Join(err, store.Close())
 	})
+	return found, err
 }

@@ -2,7 +2,6 @@ package backends
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/distribution/reference"
@@ -11,10 +10,10 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/check"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/kv"
-	"github.com/jettison-oci/jettison/kv/boltkv"
 	"github.com/jettison-oci/jettison/kv/memkv"
 	"github.com/jettison-oci/jettison/kvstore"
 	"github.com/jettison-oci/jettison/refstore"
@@ -22,18 +21,7 @@ import (
 )
 
 func openMemKV(t testing.TB, st storetest.State) *Opened {
-	return openKV(t, memkv.New(), st)
-}
-
-func openBoltKV(t testing.TB, st storetest.State) *Opened {
-	db, err := boltkv.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), &boltkv.Options{NoSync: true})
-	if err != nil {
-		t.Fatalf("open bolt: %v", err)
-	}
-	return openKV(t, db, st)
-}
-
-func openKV(t testing.TB, db kv.DB, st storetest.State) *Opened {
+	db := memkv.New()
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Errorf("close: %v", err)
@@ -43,7 +31,7 @@ func openKV(t testing.TB, db kv.DB, st storetest.State) *Opened {
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
-	return open(t, store, &kvEngine{editor: store, db: db}, st)
+	return open(t, store, &memEngine{kvEngine{store}, db}, st)
 }
 
 // An editor is a store with the types of package kvstore.
@@ -53,12 +41,15 @@ type editor interface {
 }
 
 // kvEngine changes a store over a key-value engine.
-type kvEngine struct {
-	editor
+type kvEngine struct{ editor }
+
+// memEngine is one whose store lies in memory.
+type memEngine struct {
+	kvEngine
 	db kv.DB
 }
 
-var _ insides = (*kvEngine)(nil)
+var _ insides = (*memEngine)(nil)
 
 func (e *kvEngine) Create(ctx context.Context, img storetest.Image) error {
 	return e.createAll(ctx, []storetest.Image{img})
@@ -133,8 +124,23 @@ func (e *kvEngine) RemoveContainer(ctx context.Context, container string) error 
 	return err
 }
 
-func (e *kvEngine) damage(ctx context.Context, id digest.Digest) error {
+func (e *memEngine) damage(ctx context.Context, id digest.Digest) error {
 	return damageKV(ctx, e.db, id)
+}
+
+func (e *memEngine) reopen(context.Context) error { return nil }
+
+func (e *memEngine) problems(ctx context.Context) ([]string, error) {
+	return problemsOf(kvstore.Check(ctx, e.db, kvstore.CheckOptions{}))
+}
+
+// problemsOf are findings in words.
+func problemsOf(findings []check.Finding, err error) ([]string, error) {
+	var found []string
+	for _, f := range findings {
+		found = append(found, f.String())
+	}
+	return found, err
 }
 
 // damageKV overwrites the record of an image that is there.

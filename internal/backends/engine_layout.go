@@ -214,3 +214,10 @@ func (e *layoutEngine) contents(ctx context.Context) ([]imagestore.Content, erro
 func (e *layoutEngine) containers(context.Context) ([]jettison.Container, error) {
 	return e.users.all(), nil
 }
+
+// reopen does nothing: leases are in memory, and a layout has no state beside
+// its files, which are read anew each time.
+func (e *layoutEngine) reopen(context.Context) error { return nil }
+
+// problems are none that a dump does not show.
+func (e *layoutEngine) problems(context.Context) ([]string, error) { return nil, nil }

@@ -125,6 +125,12 @@ func (e *mapEngine) containers(context.Context) ([]jettison.Container, error) {
 	return e.users.all(), nil
 }
 
+// reopen does nothing: the maps are all there is.
+func (e *mapEngine) reopen(context.Context) error { return nil }
+
+// problems are none: what the maps hold has no other form than that of a dump.
+func (e *mapEngine) problems(context.Context) ([]string, error) { return nil, nil }
+
 // parse reads a name with a tag or with a digest.
 func parse(name string) (reference.Named, error) {
 	ref, err := reference.ParseNormalizedNamed(name)
