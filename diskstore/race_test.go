@@ -151,3 +151,25 @@ func oneImageComesAndGoes(t *testing.T, s *diskstore.Store) {
 		sound(t, s)
 	}
 }
+
+// A check beside loads and deletions finds nothing.
+func TestCheckAtOnce(t *testing.T) { // C1
+	modes(t, func(t *testing.T, s *diskstore.Store) {
+		var wg sync.WaitGroup
+		for worker := range 4 {
+			wg.Go(func() {
+				random := rand.New(rand.NewPCG(3, uint64(worker))) //nolint:gosec // a test
+				for range 20 {
+					act(t, s, random)
+				}
+			})
+		}
+		for range 20 {
+			found, err := s.Check(t.Context(), diskstore.CheckOptions{Content: true})
+			if err != nil || len(found) > 0 {
+				t.Errorf("got findings %v, error %v, want none", found, err)
+			}
+		}
+		wg.Wait()
+	})
+}
