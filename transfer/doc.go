@@ -1,9 +1,15 @@
-// Package transfer brings images into a store.
+// Package transfer brings images into a store and out of it.
 //
 // [Load] reads what an engine or a tool has written: a docker-archive (docker
-// save, podman save), an OCI archive, or an OCI image layout directory, plain
-// or compressed with gzip or zstd. [LoadReader] reads an archive from a stream.
-// Both take every image and every name in it.
+// save, podman save) or an OCI archive, plain or compressed with gzip or zstd,
+// an OCI image layout directory, or a directory of skopeo's dir: transport. As
+// with podman load, what has a file oci-layout is an OCI image layout, and else
+// what has manifest.json is one of the others. [LoadReader] reads an archive
+// from a stream. Both take every image and every name in it.
+//
+// [Save] and [SaveWriter] write images so that those engines and tools, and
+// Load, read them. [Copy] and [CopyToLayout] bring images from one store into
+// another, and [Import] makes one of a root file system.
 //
 // # All or nothing
 //

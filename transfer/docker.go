@@ -2,11 +2,9 @@ package transfer
 
 import (
 	"context"
-	"fmt"
 	"path"
 	"strings"
 
-	"github.com/distribution/reference"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -57,7 +55,7 @@ func (l *loader) addDockerImage(ctx context.Context, e dockerImage) error {
 		return err
 	}
 	for _, tag := range e.RepoTags {
-		name, err := parseTag(tag)
+		name, err := l.opts.parseTag(tag)
 		if err != nil {
 			return l.wrap(dockerManifest, err)
 		}
@@ -95,16 +93,4 @@ func dockerLayers(e dockerImage, diffIDs []digest.Digest) []layer {
 		}
 	}
 	return layers
-}
-
-// parseTag understands a name of a docker-archive, which has a tag.
-func parseTag(text string) (reference.Named, error) {
-	name, err := reference.ParseNormalizedNamed(text)
-	if err != nil {
-		return nil, fmt.Errorf("name %q: %w", text, err)
-	}
-	if _, ok := name.(reference.Canonical); ok {
-		return nil, fmt.Errorf("name %q has a digest instead of a tag", text)
-	}
-	return reference.TagNameOnly(name), nil
 }

@@ -13,6 +13,7 @@ require (
 )
 
 require (
+	github.com/moby/docker-image-spec v1.3.1
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/tidwall/btree v1.8.2 // indirect
 	go.etcd.io/bbolt v1.5.0 // indirect

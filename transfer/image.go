@@ -46,8 +46,10 @@ func (l *loader) readImages(ctx context.Context) error {
 	switch _, packed := l.src.(*archive); {
 	case has(l.src, ocispec.ImageLayoutFile):
 		err = l.readLayout(ctx)
+	case !packed && has(l.src, flatVersion) && has(l.src, flatManifest):
+		err = l.readFlat(ctx)
 	case !packed:
-		err = l.wrap("", errors.New("is no OCI image layout, it has no file oci-layout"))
+		err = l.wrap("", errors.New("is no OCI image layout, it has no file oci-layout; nor one of skopeo's dir:, with manifest.json and version"))
 	case has(l.src, dockerManifest):
 		err = l.readDocker(ctx)
 	case has(l.src, "repositories"):

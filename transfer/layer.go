@@ -46,6 +46,11 @@ func (ly layer) key() string { return cmp.Or(ly.desc.Digest, ly.diffID).String()
 // copyOnce copies a layer unless that was done for another image; then it only
 // makes sure that the archive has what it says.
 func (l *loader) copyOnce(ctx context.Context, in *diskstore.Ingest, ly layer, copied map[string]layer) (ocispec.Descriptor, error) {
+	if l.trusted {
+		if has, err := in.Has(ctx, ly.desc); err != nil || has {
+			return ly.desc, err
+		}
+	}
 	file, size, err := l.src.open(ly.entry)
 	if err != nil {
 		return ly.desc, missingLayer(ly, err)

@@ -19,6 +19,10 @@ type LoadOptions struct {
 	// one that stands alone.
 	Platform ocispec.Platform
 
+	// Localhost puts names that state no registry in localhost/, as podman load
+	// does. Otherwise they mean docker.io, as with docker load.
+	Localhost bool
+
 	// MaxSize is how many bytes an archive may have when it is unpacked to a
 	// temporary file, which happens to compressed and to streamed ones. When it
 	// has more, the error is a [*TooLargeError]. Zero means no limit for a plain
@@ -90,8 +94,8 @@ type Skipped struct {
 	Reason string
 }
 
-// Load brings every image of the archive or OCI image layout directory at path
-// into dst, with all its names, or nothing at all. A name that another image
+// Load brings every image of what lies at path, an archive, an OCI image layout
+// directory or one of skopeo's dir: transport, into dst, with all its names, or nothing at all. A name that another image
 // has in the store moves, as with docker load. Loading twice is no error: images
 // that the store has already stay as they are, and so does their content, which
 // is verified. What is damaged of it is replaced by what the archive has; if the
@@ -132,6 +136,7 @@ type loader struct {
 	images  []*image
 	skipped []Skipped
 	cost    int64 // of the documents read, see maxDocuments
+	trusted bool  // the source is a store, which has checked its layers
 }
 
 // load reads the documents, then the layers, then commits. The ingest comes
@@ -149,6 +154,11 @@ func load(ctx context.Context, l *loader, open func(*diskstore.Ingest) (source, 
 	if err := l.readImages(ctx); err != nil {
 		return nil, err
 	}
+	return l.take(ctx, in)
+}
+
+// take brings the images that were found into the store.
+func (l *loader) take(ctx context.Context, in *diskstore.Ingest) (*Report, error) {
 	if err := l.checkParents(ctx); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"errors"
@@ -15,7 +16,9 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/jettison-oci/jettison/diskstore"
 	"github.com/jettison-oci/jettison/transfer"
 )
 
@@ -141,4 +144,50 @@ func TestLoadTooManyEntries(t *testing.T) {
 	}()
 	_, err := transfer.LoadReader(t.Context(), newStore(t), r, transfer.LoadOptions{})
 	checkRefusal(t, err, "(stream)", badInput{want: "has too many entries"})
+}
+
+// Nor does it take more to save such a layer, compressed in the store or not.
+func TestSaveMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 256 MiB")
+	}
+	plain := newStore(t)
+	load(t, plain, writeBig(t), transfer.LoadOptions{})
+	zipped := newStore(t)
+	load(t, zipped, bigLayout(t), transfer.LoadOptions{})
+	for name, store := range map[string]*diskstore.Store{"plain": plain, "zstd": zipped} {
+		for _, format := range transfer.Formats() {
+			t.Run(name+"/"+string(format), func(t *testing.T) {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				save(t, store, format)
+				runtime.ReadMemStats(&after)
+				const limit = 32 << 20
+				if n := after.TotalAlloc - before.TotalAlloc; n > limit {
+					t.Errorf("allocated %d bytes in all for a layer of %d, want at most %d", n, zeros, limit)
+				}
+			})
+		}
+	}
+}
+
+// bigLayout is a layout with the layer of zeros, compressed.
+func bigLayout(t *testing.T) string {
+	t.Helper()
+	var layer bytes.Buffer
+	hash := sha256.New()
+	w, err := zstd.NewWriter(&layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(io.MultiWriter(hash, w), zero{}, zeros); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l := newLayout(t)
+	config := configOf(linux("amd64"), digest.NewDigest(digest.SHA256, hash))
+	l.list(l.imageOf(config, l.add(ocispec.MediaTypeImageLayerZstd, layer.Bytes())), "big:1")
+	return writeDir(t, l.files())
 }

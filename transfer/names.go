@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -17,7 +18,7 @@ func (l *loader) addNames(img *image, desc ocispec.Descriptor) {
 		if text == "" {
 			continue
 		}
-		if name := fullName(text); name != nil {
+		if name := l.opts.fullName(text); name != nil {
 			img.addName(name)
 			return
 		}
@@ -32,13 +33,37 @@ func (l *loader) addNames(img *image, desc ocispec.Descriptor) {
 // without. It is nil for anything else. The specification lets tools write a
 // mere tag, and many do; nothing tells it from the name of a repository, so a
 // single word is no name.
-func fullName(text string) reference.Named {
+func (o LoadOptions) fullName(text string) reference.Named {
 	if !strings.ContainsAny(text, "/:") {
 		return nil
 	}
-	name, err := parseTag(text)
-	if err != nil || reference.FamiliarName(name) == "sha256" {
+	name, err := o.parseTag(text)
+	if err != nil || strings.HasPrefix(text, "sha256:") {
 		return nil
 	}
 	return name
+}
+
+// parseTag understands the name of a repository, with a tag or without, as
+// archives have it.
+func (o LoadOptions) parseTag(text string) (reference.Named, error) {
+	full := text
+	if o.Localhost && !hasRegistry(text) {
+		full = "localhost/" + text
+	}
+	name, err := reference.ParseNormalizedNamed(full)
+	if err != nil {
+		return nil, fmt.Errorf("name %q: %w", text, err)
+	}
+	if _, ok := name.(reference.Canonical); ok {
+		return nil, fmt.Errorf("name %q has a digest instead of a tag", text)
+	}
+	return reference.TagNameOnly(name), nil
+}
+
+// hasRegistry reports whether a name begins with the host of a registry, as
+// Docker sees it.
+func hasRegistry(name string) bool {
+	host, _, more := strings.Cut(name, "/")
+	return more && (strings.ContainsAny(host, ".:") || host == "localhost" || strings.ToLower(host) != host)
 }

@@ -15,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/diskstore"
+	"github.com/jettison-oci/jettison/internal/class"
 )
 
 const (
@@ -176,4 +177,14 @@ const (
 	aVersion  = "the version of an image layout"
 )
 
-func (l *loader) wrap(entry string, err error) error { return located(l.path, entry, err) }
+// wrap says where err happened. A store that is copied from says so itself.
+func (l *loader) wrap(entry string, err error) error {
+	switch {
+	case !l.trusted:
+		return located(l.path, entry, err)
+	case err == nil || class.Of(err) != nil:
+		return err
+	default:
+		return class.Errorf(class.Internal, "%s: %w", entry, err)
+	}
+}

@@ -86,7 +86,7 @@ func listFiles(t testing.TB, dir string) []string {
 	t.Helper()
 	var lines []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() == "meta.db" {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), "meta.db") { // and its lock
 			return err
 		}
 		info, err := d.Info()

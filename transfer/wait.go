@@ -118,3 +118,38 @@ func calm(r io.Reader) {
 		_ = file.SetReadDeadline(time.Time{}) // it could be set, so it can be taken back
 	}
 }
+
+// A patient writer waits for the writer beneath it, but not beyond its context.
+// A Write beneath that does not end with the context is left behind.
+type patientWriter struct {
+	ctx context.Context //nolint:containedctx // lives within one call
+	w   io.Writer
+	buf []byte // what is being written; never touched again once left behind
+	err error  // for ever
+}
+
+func (p *patientWriter) Write(b []byte) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
+	p.buf = append(p.buf[:0], b...)
+	done := make(chan written, 1)
+	go func() {
+		n, err := p.w.Write(p.buf)
+		done <- written{n, err}
+	}()
+	select {
+	case got := <-done:
+		p.err = got.err
+		return got.n, got.err
+	case <-p.ctx.Done():
+		p.err = p.ctx.Err()
+		return 0, p.err
+	}
+}
+
+// written is what came of a Write.
+type written struct {
+	n   int
+	err error
+}
