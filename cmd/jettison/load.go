@@ -17,8 +17,8 @@ import (
 const loadLong = `Load every image of an archive, with all its names.
 
 The archive is what docker save, podman save or skopeo copy write: a docker
-archive, an OCI archive or the directory of an OCI layout, plain or compressed
-with gzip or zstd. It is read from standard input unless -i is given, or with
+archive or an OCI archive, plain or compressed with gzip or zstd, the directory
+of an OCI layout, or one of skopeo's dir: transport. It is read from standard input unless -i is given, or with
 -i -. Either all of it is loaded or nothing; a name that another image had moves.
 
 The store is made if it is not there. Until the load has ended no other command
@@ -31,6 +31,7 @@ const stdin = "-"
 type loadFlags struct {
 	input, platform string
 	maxSize         byteSize
+	localhost       bool
 	quiet           bool
 }
 
@@ -59,6 +60,7 @@ func newLoad(set *settings) *cobra.Command {
 	f.StringVarP(&flags.input, "input", "i", "", "`FILE` or directory to read, or - for standard input")
 	f.Var(&flags.maxSize, "max-size", "maximum `SIZE` of a compressed archive when it is unpacked (default: 4GB, and more for a large archive)")
 	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to take of an image for several: os/arch[/variant] (default: this machine's)")
+	f.BoolVar(&flags.localhost, "localhost", false, "put names that state no registry in localhost/, as podman load does")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show no progress")
 	return cmd
 }
@@ -73,11 +75,7 @@ func loadArgs(cmd *cobra.Command, args []string) error {
 }
 
 func (s *settings) load(cmd *cobra.Command, store *opened, flags loadFlags, opts transfer.LoadOptions) error {
-	progress := cmd.ErrOrStderr()
-	if flags.quiet {
-		progress = io.Discard
-	}
-	bars := newBars(progress, countBytes)
+	bars := newBars(progressOf(cmd, flags.quiet), countBytes)
 	opts.Progress = bars.load()
 	report, err := loadFrom(cmd, store, flags.input, opts)
 	bars.finish(err == nil)
@@ -108,7 +106,7 @@ func untilDone(ctx context.Context, in io.Reader) io.Reader {
 
 // options are the options of the load. What is wrong with them is wrong usage.
 func (f *loadFlags) options(cmd *cobra.Command) (transfer.LoadOptions, error) {
-	opts := transfer.LoadOptions{MaxSize: f.maxSize.bytes}
+	opts := transfer.LoadOptions{MaxSize: f.maxSize.bytes, Localhost: f.localhost}
 	if !cmd.Flags().Changed("input") {
 		f.input = stdin
 	}
@@ -131,13 +129,14 @@ type loadedImage struct {
 	Names []string
 }
 
+func loadedOf(img transfer.LoadedImage) loadedImage {
+	return loadedImage{ID: img.ID.String(), Names: familiar(img.Names)}
+}
+
 func (s *settings) printLoaded(w, notes io.Writer, report *transfer.Report) error {
 	out := printer{w: w}
 	for _, img := range report.Images {
-		loaded := loadedImage{ID: img.ID.String(), Names: []string{}}
-		for _, name := range img.Names {
-			loaded.Names = append(loaded.Names, reference.FamiliarString(name))
-		}
+		loaded := loadedOf(img)
 		if s.format == formatJSON {
 			out.json(loaded)
 			continue

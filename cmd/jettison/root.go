@@ -11,9 +11,10 @@ const rootLong = `Jettison removes container images: it untags references, delet
 layers that nothing needs any more, and says what stands in the way.
 
 The store is a directory, given by --store, else by $JETTISON_STORE, else
-jettison in the user's data directory. Only load creates one. One command at a
-time changes a store; any number may read it meanwhile. With oci:DIR the store is
-an OCI image layout, made by any tool; it keeps no records of containers.
+jettison in the user's data directory. Only load, import and copy create one. One
+command at a time changes a store; any number may read it meanwhile. With oci:DIR
+the store is an OCI image layout, made by any tool; it keeps no records of
+containers.
 
 Results go to standard output, all else to standard error. With --format json
 errors and warnings are JSON too, one value per line.
@@ -62,6 +63,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newLoad(set), newImages(set), newTag(set), newRemove(set), newPrune(set), newContainer(set), newLease(set),
 		newInspect(set), newCheck(set), newVersion(set), newCompletion(),
+		newSave(set), newImport(set), newCopy(set), newHistory(set),
 	)
 	return root
 }
