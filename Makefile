@@ -44,6 +44,10 @@ test: ## Run the tests of all modules, and the short ones against Docker's code
 test-rights: ## Run the tests of missing rights as a user whom rights bind
 	@./.ci/unprivileged
 
+.PHONY: test-interop
+test-interop: ## Run the tests with skopeo, umoci and podman, which must be there
+	@cd cmd/jettison && go test -count=1 -tags interop -run '^TestInterop$$' .
+
 .PHONY: race
 race: ## Run the tests under the race detector (needs gcc)
 	@$(call each,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)
@@ -84,7 +88,7 @@ compare: ## Compare with Docker's own code: every test, then the speed
 
 .PHONY: vet
 vet: ## Run go vet
-	@$(call each,go vet ./...)
+	@$(call each,go vet -tags interop ./...)
 	@$(call outside,go vet ./...)
 
 .PHONY: lint
@@ -108,7 +112,7 @@ tidy-check: ## Check that go.mod and go.sum are tidy
 	@$(call outside,go mod tidy -diff)
 
 .PHONY: ci
-ci: build vet tidy-check lint test test-rights race ci-fuzz bench-once demo ## Do all that CI does
+ci: build vet tidy-check lint test test-rights test-interop race ci-fuzz bench-once demo ## Do all that CI does
 
 .PHONY: ci-fuzz
 ci-fuzz: FUZZTIME = 5000x
