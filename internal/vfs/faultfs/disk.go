@@ -30,6 +30,9 @@ type Disk struct {
 	// names has the paths that have changed since their directory was synced:
 	// what a power failure would put there, in the grave, or "" for nothing.
 	names map[string]string
+	// moves has the new name of a file by its old one: a rename is one change, so
+	// the old name does not go where the new one does not come.
+	moves map[string]string
 	// synced has the files that are written through the seam, by path: how many
 	// of their bytes are durable.
 	synced map[string]int64
@@ -40,7 +43,7 @@ var _ vfs.FS = (*Disk)(nil)
 // NewDisk returns a Disk that keeps what it needs for a power failure in grave,
 // a directory on the same file system.
 func NewDisk(grave string) *Disk {
-	return &Disk{grave: grave, names: make(map[string]string), synced: make(map[string]int64)}
+	return &Disk{grave: grave, names: make(map[string]string), moves: make(map[string]string), synced: make(map[string]int64)}
 }
 
 // Mkdir notes the name.
@@ -69,6 +72,7 @@ func (d *Disk) Rename(from, to string) error {
 		}
 		d.carry(from, to)
 		delete(d.synced, from)
+		d.moves[from] = to
 		return nil
 	}, from, to)
 }
@@ -102,7 +106,8 @@ func (d *Disk) SyncDir(dir string) error {
 }
 
 // Fail is a power failure: of what is not durable only that stays which keep
-// says. The files must not be in use. It returns what was taken, sorted.
+// says, and is durable then. The files must not be in use. It returns what was
+// taken: bytes first, then names, each sorted.
 func (d *Disk) Fail(keep func(path string) bool) (taken []string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -115,16 +120,33 @@ func (d *Disk) Fail(keep func(path string) bool) (taken []string, err error) {
 			return taken, err
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(d.names)) { // a directory comes ahead of what is in it
-		if keep(path) {
-			continue
-		}
+	for _, path := range d.lost(keep) {
 		taken = append(taken, path)
 		if err := restore(path, d.names[path]); err != nil {
 			return taken, err
 		}
 	}
+	clear(d.synced)
+	clear(d.names)
+	clear(d.moves)
 	return taken, nil
+}
+
+// lost returns the names that a power failure takes, sorted: a directory comes
+// ahead of what is in it.
+func (d *Disk) lost(keep func(path string) bool) []string {
+	lost := make(map[string]bool)
+	for _, path := range slices.Sorted(maps.Keys(d.names)) {
+		if !keep(path) {
+			lost[path] = true
+		}
+	}
+	for from, to := range d.moves {
+		if _, changed := d.names[from]; changed && lost[to] {
+			lost[from] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(lost))
 }
 
 // restore puts back what was at path: a file of the grave, or nothing.
@@ -154,6 +176,9 @@ func (d *Disk) change(do func() error, paths ...string) error {
 				return err
 			}
 		}
+	}
+	for _, path := range paths {
+		delete(d.moves, path)
 	}
 	if err := do(); err != nil {
 		return err

@@ -30,10 +30,12 @@ const (
 	Commit Op = "commit"
 )
 
-// A Step is one change of files. Path is the file or the directory that is
-// changed; of a rename or a link, the new name.
+// A Step is one change of files.
 type Step struct {
-	Op   Op
+	// Op is what is done.
+	Op Op
+	// Path is the file or the directory that is changed; of a rename or a link,
+	// the new name.
 	Path string
 }
 
@@ -53,20 +55,25 @@ const (
 	// Stop is the end of the process ahead of the step: neither it nor any step
 	// after it happens.
 	Stop
+	// StopAfter is the end of the process right after the step, before it can
+	// tell anyone.
+	StopAfter
 )
 
 // String names the kind.
 func (k Kind) String() string {
-	return [...]string{"none", "fail", "short", "late", "stop"}[k]
+	return [...]string{"none", "fail", "short", "late", "stop", "stop after"}[k]
 }
 
-// A Fault is what becomes of a step. A nil Err is that the disk is full.
+// A Fault is what becomes of a step.
 type Fault struct {
+	// Kind is how it goes wrong.
 	Kind Kind
-	Err  error
+	// Err is the error, if not that the disk is full.
+	Err error
 }
 
-// ErrStopped is the error of every step from a Stop on.
+// ErrStopped is the error of every step from a Stop or a StopAfter on.
 var ErrStopped = errors.New("the process has stopped")
 
 // An FS asks before each step what becomes of it. It is safe for concurrent
@@ -124,6 +131,10 @@ func (f *FS) step(s Step, do, half func() error) error {
 	if err == nil {
 		err = syscall.ENOSPC
 	}
+	if fault.Kind == Stop || fault.Kind == StopAfter {
+		f.stop()
+		err = ErrStopped
+	}
 	var wrapped *fs.PathError
 	if !errors.As(err, &wrapped) {
 		err = &fs.PathError{Op: string(s.Op), Path: s.Path, Err: err}
@@ -131,16 +142,13 @@ func (f *FS) step(s Step, do, half func() error) error {
 	switch fault.Kind {
 	case None:
 		return do()
-	case Late:
+	case Late, StopAfter:
 		_ = do() // its error or this one
 	case Short:
 		if half != nil {
 			_ = half()
 		}
-	case Stop:
-		f.stop()
-		return &fs.PathError{Op: string(s.Op), Path: s.Path, Err: ErrStopped}
-	case Fail:
+	case Fail, Stop:
 	}
 	return err
 }
