@@ -2,13 +2,14 @@ package boltkv
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 
 	"github.com/pkg/errors"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kv/internal/txn"
 )
@@ -155,10 +156,10 @@ func (b *batch) commit() error {
 	case errors.Is(err, bolterrors.ErrIncompatibleValue):
 		return b.db.damaged(err)
 	case err != nil:
-		return class.Errorf(class.Unavailable, "update %s: %w", b.db.path, err)
+		return vfs.Unavailable(fmt.Errorf("update %s: %w", b.db.path, err))
 	}
 	if err := b.db.guardLocked(b.tx.Commit); err != nil {
-		return class.Errorf(class.Unavailable, "commit %s: %w", b.db.path, err)
+		return vfs.Unavailable(fmt.Errorf("commit %s: %w", b.db.path, err))
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func (db *DB) Close() error {
 		release(db.file)
 		return nil
 	}
-	return class.Wrap(class.Unavailable, db.bolt.Close())
+	return vfs.Unavailable(db.bolt.Close())
 }
 
 // guardLocked is guard for calls in which bbolt holds its locks.

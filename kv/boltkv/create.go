@@ -32,23 +32,23 @@ var errAgain = errors.New("the file is changing")
 // prepare makes sure that there is a file with its first pages. Bbolt would
 // write them in place, and a crash or a full disk in the midst of that would
 // leave a file that nobody can ever open.
-func (db *DB) prepare(opts *Options) error {
+func (db *DB) prepare() error {
 	info, err := os.Stat(db.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if info, err := os.Lstat(db.path); err == nil && info.Mode().Type() == fs.ModeSymlink {
 			return class.Errorf(class.NotFound, "open %s: the link leads to no file", db.path)
 		}
-		return db.create(opts, db.path, db.link)
+		return db.create(db.path, db.link)
 	case err == nil && info.Size() == 0:
-		return db.fill(opts)
+		return db.fill()
 	}
 	return nil // and if there is an error, bbolt meets it too
 }
 
 // create makes a file under another name, durably, and then publishes it as
-// path.
-func (db *DB) create(opts *Options, path string, publish func(temp, path string) error) error {
+// path. The name is made durable when the file is open: see settle.
+func (db *DB) create(path string, publish func(temp, path string) error) error {
 	dir, name := filepath.Split(path)
 	if dir == "" {
 		dir = "."
@@ -69,9 +69,6 @@ func (db *DB) create(opts *Options, path string, publish func(temp, path string)
 	})
 	if err == nil {
 		err = publish(file.Name(), path)
-	}
-	if err == nil && !opts.NoSync {
-		err = db.fs.SyncDir(dir)
 	}
 	return db.rename(err)
 }

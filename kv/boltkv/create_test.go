@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs"
+	"github.com/jettison-oci/jettison/internal/vfs/faultfs"
 	"github.com/jettison-oci/jettison/kv/boltkv"
 )
 
@@ -142,5 +144,54 @@ func TestOpenOfALink(t *testing.T) {
 	put(t, open(t, path, nil), "a", "1")
 	if _, err := os.Readlink(path); err != nil {
 		t.Errorf("the link is gone: %v", err)
+	}
+}
+
+// A process that dies before it has made the name of a file durable leaves one
+// that the next process takes as it is. What that one writes is durable.
+func TestNameOfAFileIsDurable(t *testing.T) {
+	for _, dies := range []faultfs.Op{faultfs.Create, faultfs.Link, faultfs.SyncDir} {
+		path := filepath.Join(t.TempDir(), "db")
+		disk := faultfs.NewDisk(t.TempDir())
+		files := faultfs.New(disk, func(s faultfs.Step) faultfs.Fault {
+			if s.Op == dies {
+				return faultfs.Fault{Kind: faultfs.Stop}
+			}
+			return faultfs.Fault{}
+		})
+		_, err := boltkv.Open(t.Context(), path, &boltkv.Options{FS: files})
+		if !errors.Is(err, class.Unavailable) || !errors.Is(err, faultfs.ErrStopped) {
+			t.Fatalf("%s: error %v; want ErrStopped of class Unavailable", dies, err)
+		}
+		db := open(t, path, &boltkv.Options{FS: disk})
+		put(t, db, "a", "1")
+		closeDB(t, db)
+		if _, err := disk.Fail(func(string) bool { return false }); err != nil {
+			t.Fatal(err)
+		}
+		got, err := get(t, open(t, path, &boltkv.Options{ReadOnly: true}), "a")
+		if err != nil || got != "1" {
+			t.Errorf("%s: got %q, %v after the power failed; want 1", dies, got, err)
+		}
+	}
+}
+
+// A file whose name cannot be made durable is none.
+func TestNameThatCannotBeMadeDurable(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "db")
+	files := faultfs.New(vfs.OS{}, func(s faultfs.Step) faultfs.Fault {
+		if s.Op == faultfs.SyncDir {
+			return faultfs.Fault{Kind: faultfs.Fail}
+		}
+		return faultfs.Fault{}
+	})
+	_, err := boltkv.Open(t.Context(), path, &boltkv.Options{FS: files})
+	var pathError *fs.PathError
+	if !errors.Is(err, class.Unavailable) || !errors.As(err, &pathError) || pathError.Path != path {
+		t.Errorf("error %v; want one of class Unavailable that names %s", err, path)
+	}
+	if got := names(t, dir); got != nil {
+		t.Errorf("got files %q, want none", got)
 	}
 }

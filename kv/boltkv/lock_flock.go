@@ -22,7 +22,7 @@ func release(file *os.File) {
 
 // fill replaces an empty file by one that has its first pages. Its lock keeps
 // others from doing so too.
-func (db *DB) fill(opts *Options) error {
+func (db *DB) fill() error {
 	path, err := filepath.EvalSymlinks(db.path)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (db *DB) fill(opts *Options) error {
 	if info, err := db.file.Stat(); err != nil || info.Size() > 0 {
 		return err
 	}
-	return db.create(opts, path, db.fs.Rename)
+	return db.create(path, db.fs.Rename)
 }
 
 // writeNote says beside the file who has it open for writing. Whoever reads the

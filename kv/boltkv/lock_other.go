@@ -12,7 +12,7 @@ func release(file *os.File) {
 
 // fill leaves it to bbolt to give an empty file its first pages: nothing else
 // here locks the file as bbolt does.
-func (*DB) fill(*Options) error { return nil }
+func (*DB) fill() error { return nil }
 
 // Here nothing tells a note that counts from one that a crash has left, so none
 // is written, and nobody knows who has the file open.

@@ -2,8 +2,10 @@ package boltkv
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -95,7 +97,11 @@ func (db *DB) openLocked(ctx context.Context, opts *Options, timeout time.Durati
 	if err := db.waitOpen(ctx, opts, timeout); err != nil {
 		return err
 	}
-	if err := db.check(db.bolt, db.file); err != nil {
+	err := db.check(db.bolt, db.file)
+	if err == nil && !opts.NoSync {
+		err = db.settle()
+	}
+	if err != nil {
 		_ = db.Close() // the first error tells more
 		return err
 	}
@@ -103,6 +109,28 @@ func (db *DB) openLocked(ctx context.Context, opts *Options, timeout time.Durati
 	db.pins.db = db
 	db.note = db.writeNote()
 	return nil
+}
+
+// settle makes the name of a file without entries durable: without it the first
+// Update could be lost with the file, also when it was a process that died which
+// made the file. What cannot be made durable is removed again. Nobody else has
+// it open, and whoever waits for it notices.
+func (db *DB) settle() error {
+	blank := false
+	err := db.guard(func() error {
+		return db.bolt.View(func(tx *bolt.Tx) error {
+			first, _ := tx.Cursor().First()
+			blank = first == nil
+			return nil
+		})
+	})
+	if err != nil || !blank {
+		return class.Wrap(class.Unavailable, err)
+	}
+	if err = db.fs.SyncDir(filepath.Dir(db.path)); err != nil {
+		_ = db.fs.Remove(db.path) // a blank one can stay
+	}
+	return vfs.Unavailable(db.rename(err))
 }
 
 // waitOpen tries to open the file until nobody else has it open. Bbolt's own
@@ -128,7 +156,7 @@ func (db *DB) waitOpen(ctx context.Context, opts *Options, timeout time.Duration
 }
 
 func (db *DB) tryOpen(opts *Options) error {
-	if err := db.prepare(opts); err != nil {
+	if err := db.prepare(); err != nil {
 		return err
 	}
 	if err := db.openBolt(opts); err != nil {
@@ -180,9 +208,9 @@ func (db *DB) openError(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return class.Wrap(class.NotFound, err)
 	case errors.As(err, &pathError):
-		return class.Wrap(class.Unavailable, err)
+		return vfs.Unavailable(err)
 	case errors.As(err, &errno):
-		return class.Errorf(class.Unavailable, "open %s: %w", db.path, err)
+		return vfs.Unavailable(fmt.Errorf("open %s: %w", db.path, err))
 	}
 	return db.damaged(err)
 }
@@ -192,7 +220,7 @@ func (db *DB) openError(err error) error {
 func (db *DB) check(opened *bolt.DB, file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
-		return class.Wrap(class.Unavailable, err)
+		return vfs.Unavailable(err)
 	}
 	return db.guard(func() error {
 		return opened.View(func(tx *bolt.Tx) error {

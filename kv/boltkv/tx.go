@@ -10,6 +10,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kv/internal/txn"
 )
@@ -31,7 +32,7 @@ func (s *session) begin(start func() (*bolt.Tx, error)) error {
 		return err
 	})
 	if err != nil {
-		return class.Wrap(class.Unavailable, err)
+		return vfs.Unavailable(err)
 	}
 	err = s.db.guard(func() error {
 		s.bucket = s.tx.Bucket([]byte(bucketName))
