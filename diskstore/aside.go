@@ -29,12 +29,13 @@ type aside struct {
 	// moved has the paths from which something was moved, bytes their size.
 	moved map[string]bool
 	bytes int64
-	// dirs are the directories whose names have changed.
-	dirs map[string]bool
+	// from and to are the directories out of which and into which something was
+	// moved.
+	from, to map[string]bool
 }
 
 func newAside(files *blobs) *aside {
-	return &aside{files: files, moved: make(map[string]bool), dirs: make(map[string]bool)}
+	return &aside{files: files, moved: make(map[string]bool), from: make(map[string]bool), to: make(map[string]bool)}
 }
 
 // open makes the directory, if that has not been done.
@@ -147,15 +148,18 @@ func (a *aside) move(path string) error {
 	if info.Mode().IsRegular() {
 		a.bytes += info.Size()
 	}
-	a.dirs[filepath.Dir(path)], a.dirs[filepath.Dir(to)] = true, true
+	a.from[filepath.Dir(path)], a.to[filepath.Dir(to)] = true, true
 	return nil
 }
 
-// sync makes durable what was moved.
+// sync makes durable what was moved: first where it is, then where it is no
+// more, so that no power failure takes both names of a file.
 func (a *aside) sync() error {
-	for _, dir := range slices.Sorted(maps.Keys(a.dirs)) {
-		if err := a.files.syncDir(dir); err != nil {
-			return err
+	for _, dirs := range []map[string]bool{a.to, a.from} {
+		for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+			if err := a.files.syncDir(dir); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

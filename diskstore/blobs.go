@@ -75,19 +75,52 @@ func (b *blobs) makeDir(dir string) error {
 	if err := b.makeDir(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	if err := b.fs.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return unavailable(err)
+	err = b.fs.Mkdir(dir, 0o700)
+	if !errors.Is(err, fs.ErrExist) { // it is ours, even if the error came late
+		b.made = append(b.made, dir)
+		if err != nil {
+			return unavailable(err)
+		}
 	}
-	b.made = append(b.made, dir)
 	return b.syncDir(filepath.Dir(dir))
 }
 
-// removeMade removes the directories that makeDir has made, unless someone has
-// put something there.
-func (b *blobs) removeMade() {
-	for _, dir := range slices.Backward(b.made) {
-		_ = b.remove(dir) // an empty directory can stay
+// settle makes durable that the directories of the store are there, whoever made
+// them: it may have been a process that died before it could.
+func (b *blobs) settle() error {
+	if err := b.syncDir(filepath.Join(b.dir, "blobs")); err != nil {
+		return err
 	}
+	return b.syncDir(b.dir)
+}
+
+// settleAbove does the same for the directory of the store and those that it
+// lies in. Those are not ours, and their file systems may refuse.
+func (b *blobs) settleAbove() {
+	for dir := b.dir; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		_ = b.syncDir(filepath.Dir(dir))
+	}
+}
+
+// removeMade removes the directories that makeDir has made, from the last one to
+// the first in which something is.
+func (b *blobs) removeMade() {
+	for n := len(b.made); n > 0; n = len(b.made) {
+		if err := b.remove(b.made[n-1]); err != nil {
+			return // an empty directory can stay
+		}
+		b.made = b.made[:n-1]
+	}
+}
+
+// none says whether the directories of the store are missing.
+func (b *blobs) none() bool {
+	for _, dir := range b.dirs() {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
 }
 
 // any returns the path of some content, or "" when there is none.
@@ -198,5 +231,5 @@ func unavailable(err error) error {
 	if errors.Is(err, syscall.ENOTDIR) {
 		return class.Wrap(class.InvalidArgument, err)
 	}
-	return class.Wrap(class.Unavailable, err)
+	return vfs.Unavailable(err)
 }

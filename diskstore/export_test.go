@@ -3,7 +3,7 @@ package diskstore
 import (
 	"context"
 
-	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/vfs"
 	"github.com/jettison-oci/jettison/internal/vfs/faultfs"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kvstore"
@@ -60,7 +60,7 @@ func (db *faultyDB) Update(ctx context.Context, fn func(kv.Tx) error) error {
 			commits = true
 			return nil
 		})
-		err = class.Wrap(class.Unavailable, err)
+		err = vfs.Unavailable(err)
 		if commits {
 			late, err = err, nil
 		}
@@ -87,6 +87,9 @@ func (w *writes) Delete(ctx context.Context, key []byte) error {
 	w.any = true
 	return w.Tx.Delete(ctx, key)
 }
+
+// DB is where the records are.
+func (s *Store) DB() kv.DB { return s.db }
 
 // Wrap puts something between the store and its records.
 func (s *Store) Wrap(ctx context.Context, wrap func(kv.DB) kv.DB) (err error) {

@@ -162,6 +162,21 @@ func recorded(t testing.TB, s *diskstore.Store) map[string]int64 {
 	return sizes
 }
 
+// tags returns the names that the store has.
+func tags(t testing.TB, s *diskstore.Store) (names []string) {
+	t.Helper()
+	must(t, s.Read(t.Context(), func(tx *kvstore.Tx) error {
+		for tag, err := range tx.References.All(t.Context()) {
+			if err != nil {
+				return err
+			}
+			names = append(names, tag.Ref.String())
+		}
+		return nil
+	}))
+	return names
+}
+
 // marks returns the content that is marked as garbage.
 func marks(t testing.TB, s *diskstore.Store) (marked []digest.Digest) {
 	t.Helper()

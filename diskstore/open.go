@@ -120,7 +120,10 @@ func (s *Store) openDB(ctx context.Context, opts *Options) error {
 // openRecords makes sure that the open file has the records of this store, and
 // completes and cleans the store.
 func (s *Store) openRecords(ctx context.Context, opts *Options) error {
-	err := s.checkRecords(ctx)
+	blank, err := s.checkRecords(ctx)
+	if err == nil && blank && !s.readOnly {
+		err = s.begin()
+	}
 	if err == nil {
 		s.records, err = kvstore.New(ctx, s.db, &kvstore.Options{
 			ReadOnly:    opts.ReadOnly,
@@ -142,24 +145,39 @@ func (s *Store) openRecords(ctx context.Context, opts *Options) error {
 }
 
 // checkRecords makes sure that the open file has records, or that there is no
-// content either. Who only reads may come when another process has just made the
-// store and begins to fill it; then a second look finds records.
-func (s *Store) checkRecords(ctx context.Context) error {
+// content either; then it is blank. Who only reads may come when another process
+// has just made the store and begins to fill it; then a second look finds
+// records.
+func (s *Store) checkRecords(ctx context.Context) (blank bool, err error) {
 	for first := true; ; first = false {
 		if blank, err := s.isBlank(ctx); err != nil || !blank {
-			return err
+			return false, err
 		}
 		if err := s.checkLost(); err == nil || !first {
-			return err
+			return true, err
 		}
 	}
 }
 
+// begin prepares the directory of a store that has no records yet, so that all
+// that can fail does so while there is still nothing to leave behind.
+func (s *Store) begin() error {
+	if err := s.files.makeDirs(); err != nil {
+		return err
+	}
+	s.files.settleAbove()
+	return s.files.settle()
+}
+
 // closeFailed closes the file of the records, and removes one that is fresh and
-// still blank. Nobody else can have it open: whoever waits for it notices.
+// still blank. Nobody else can have it open: whoever waits for it notices. It
+// goes after the directories beside it, without which it is a new store, but
+// they are none without it.
 func (s *Store) closeFailed(ctx context.Context, fresh bool) {
 	if fresh {
-		if blank, err := s.isBlank(context.WithoutCancel(ctx)); err == nil && blank {
+		s.files.removeMade()
+		blank, err := s.isBlank(context.WithoutCancel(ctx))
+		if err == nil && blank && s.files.none() {
 			_ = s.files.remove(s.metaPath()) // a blank one can stay
 		}
 	}
@@ -241,13 +259,13 @@ func (s *Store) checkLost() error {
 
 func (s *Store) metaPath() string { return filepath.Join(s.dir, metaFile) }
 
-// recover completes a new store and removes the temporary files that a crash
-// has left in an old one. Nobody else has it open now.
+// recover makes directories that someone has taken away, and removes the
+// temporary files that a crash has left. Nobody else has it open now.
 func (s *Store) recover() error {
 	if err := s.files.makeDirs(); err != nil {
 		return err
 	}
-	if err := s.files.syncDir(s.dir); err != nil {
+	if err := s.files.settle(); err != nil {
 		return err
 	}
 	return s.removeTemps()
