@@ -10,6 +10,8 @@ OUTSIDE := $(patsubst %/go.mod,%,$(wildcard compare/go.mod tools/benchreport/go.
 FUZZTIME  ?= 20000x
 BENCHTIME ?= 1s
 BENCH     ?= .
+KILLS     ?= 500
+LOSSES    ?= 20
 TESTFLAGS ?=
 SOAK      ?= 1m
 CHECKS    ?= 2000
@@ -47,6 +49,11 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 .PHONY: test-interop
 test-interop: ## Run the tests with skopeo, umoci and podman, which must be there
 	@cd cmd/jettison && go test -count=1 -tags interop -run '^TestInterop$$' .
+
+.PHONY: crash
+crash: ## Kill a process at work KILLS times (500); try LOSSES random losses (20) at each step of each operation
+	@JETTISON_TEST_KILLS=$(KILLS) JETTISON_TEST_LOSSES=$(LOSSES) \
+		go test -count=1 -timeout 2h -v -run '^(TestKilled|TestFaultCampaign)$$' ./diskstore
 
 .PHONY: race
 race: ## Run the tests under the race detector (needs gcc)
