@@ -31,21 +31,21 @@ func BenchmarkLayout(b *testing.B) {
 		images = 20
 	}
 	middle := fmt.Sprintf("app:%d", images/2)
-	b.Run("remove one", func(b *testing.B) {
+	b.Run(fmt.Sprintf("one/images=%d", images), func(b *testing.B) {
 		benchLayout(b, images, []layoutTool{
 			{"jettison", jettisonRemoves(middle)},
 			{"oras", orasRemoves(middle)},
 			{"umoci", umociRemoves(middle)},
 		})
 	})
-	b.Run("remove all", func(b *testing.B) {
+	b.Run(fmt.Sprintf("all/images=%d", images), func(b *testing.B) {
 		var all []string
 		for i := range images {
 			all = append(all, fmt.Sprintf("app:%d", i))
 		}
 		benchLayout(b, images, []layoutTool{{"jettison", jettisonRemoves(all...)}, {"oras", orasRemoves(all...)}})
 	})
-	b.Run("collect", func(b *testing.B) {
+	b.Run(fmt.Sprintf("collect/images=%d", images), func(b *testing.B) {
 		benchLayout(b, images, []layoutTool{
 			{"jettison", jettisonCollects},
 			{"oras", orasCollects},
@@ -72,10 +72,10 @@ func benchLayout(b *testing.B, images int, tools []layoutTool) {
 		}
 	}
 	ours := median(took[tools[0].name])
-	b.ReportMetric(ours/1e6, "jettison-ms")
+	b.ReportMetric(ours/1000, "jettison-µs")
 	for _, tool := range tools[1:] {
 		if theirs := median(took[tool.name]); theirs > 0 {
-			b.ReportMetric(theirs/1e6, tool.name+"-ms")
+			b.ReportMetric(theirs/1000, tool.name+"-µs")
 			b.ReportMetric(theirs/ours, tool.name+"/jettison")
 		}
 	}

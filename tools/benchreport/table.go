@@ -53,6 +53,17 @@ func tables() []table {
 			{"Jettison / bbolt", "jettison/bbolt", number},
 			{"Jettison / Docker", "jettison/docker", number},
 		}, []row{{"%s at once", "Callers/callers"}}},
+		{"layouts", []column{
+			{"Jettison", "jettison-µs", duration},
+			{"oras-go", "oras-µs", duration},
+			{"umoci", "umoci-µs", duration},
+			{"oras-go / Jettison", "oras/jettison", number},
+			{"umoci / Jettison", "umoci/jettison", number},
+		}, []row{
+			{"remove one image of %s, with its blobs", "Layout/one/images"},
+			{"remove all of %s images in one call", "Layout/all/images"},
+			{"look for blobs that none of %s images needs", "Layout/collect/images"},
+		}},
 		{"load", []column{
 			{"`sha256sum`, `cp`, `sync`", "commands-MB/s", number},
 			{"Jettison", "jettison-MB/s", number},
