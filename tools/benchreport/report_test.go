@@ -22,6 +22,7 @@ BenchmarkOpen/images=1-8 	20	1 ns/op	1 bbolt-µs	1 docker-µs	1 jettison-µs
 BenchmarkPrune/images=1-8 	20	1 ns/op	1 bbolt-µs	1 docker-µs	1 jettison-µs
 BenchmarkPrune/images=1/jettison-8 	3	1 ns/op	62500 ns/image
 BenchmarkCallers/callers=1-8 	20	1 ns/op	1 bbolt-deletes/s	1 bbolt-batch-deletes/s	1 docker-deletes/s	1 jettison-deletes/s
+BenchmarkLayout/one/images=1-8 	5	1 ns/op	1 jettison-µs	1 oras-µs
 BenchmarkLoad/layout/MiB=1024-8 	20	1 ns/op	812.3 jettison-MB/s
 `
 
@@ -29,7 +30,7 @@ BenchmarkLoad/layout/MiB=1024-8 	20	1 ns/op	812.3 jettison-MB/s
 func page() string {
 	var b strings.Builder
 	b.WriteString("before\n")
-	for _, name := range []string{"machine", "delete", "open", "prune", "prune-large", "callers", "load"} {
+	for _, name := range []string{"machine", "delete", "open", "prune", "prune-large", "callers", "layouts", "load"} {
 		b.WriteString("<!-- " + name + ": made by make bench-report -->\nold\n<!-- end -->\nbetween\n")
 	}
 	return b.String()
