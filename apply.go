@@ -84,7 +84,8 @@ func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step
 	if r.Err != nil {
 		return nil
 	}
-	r.Records = []DeleteResponse{}
+	r.Records = make([]DeleteResponse, 0, recordsIn(steps))
+	r.done = make([]Step, 0, len(steps))
 	for _, step := range steps {
 		done, err := step.carryOut(ctx, stores)
 		if err != nil {
@@ -95,6 +96,15 @@ func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step
 		r.SpaceReclaimed += done.Removed.Size()
 	}
 	return nil
+}
+
+// recordsIn is how many records the steps have.
+func recordsIn(steps []Step) int {
+	n := len(steps)
+	for _, step := range steps {
+		n += len(step.Removed.Layers)
+	}
+	return n
 }
 
 // carryOut makes the change and returns the step as it really was.

@@ -205,7 +205,11 @@ func (p *planner) removeByID(ctx context.Context, r *Removal, t target, opts Rem
 	for _, ref := range refs {
 		p.untag(r, ref, t.id)
 	}
-	return p.deleteImage(ctx, r, t, opts)
+	img := imagestore.Image{ID: t.id}
+	if t.image != nil {
+		img = *t.image
+	}
+	return p.deleteImage(ctx, r, img, opts)
 }
 
 // deleteQuietly deletes an image without references unless a conflict in mask
@@ -219,25 +223,22 @@ func (p *planner) deleteQuietly(ctx context.Context, r *Removal, img imagestore.
 		r.Kept = append(r.Kept, Kept{Image: img.ID, Why: WhyConflict, Conflicts: found.Conflicts})
 		return nil
 	}
-	return p.deleteImage(ctx, r, target{id: img.ID, image: &img}, opts)
+	return p.deleteImage(ctx, r, img, opts)
 }
 
 // deleteImage deletes the image, the layers that nothing else holds (rule D12)
-// and, if asked, the ancestors that nothing needs any more.
-func (p *planner) deleteImage(ctx context.Context, r *Removal, t target, opts RemoveOptions) error {
-	img := imagestore.Image{ID: t.id}
-	if t.image != nil {
-		img = *t.image
-	}
+// and, if asked, the ancestors that nothing needs any more. Of an image whose
+// record is unreadable there is only the ID.
+func (p *planner) deleteImage(ctx context.Context, r *Removal, img imagestore.Image, opts RemoveOptions) error {
 	removed, err := p.removeImage(ctx, img)
 	if err != nil && !isDamage(err) {
 		return err
 	}
 	if err != nil {
-		p.log.WarnContext(ctx, "layers stay behind", "image", t.id, "error", err)
+		p.log.WarnContext(ctx, "layers stay behind", "image", img.ID, "error", err)
 	}
-	r.Steps = append(r.Steps, Step{Image: t.id, Removed: removed})
-	if err := p.takeReferrers(ctx, r, t.id, opts); err != nil { // S2
+	r.Steps = append(r.Steps, Step{Image: img.ID, Removed: removed})
+	if err := p.takeReferrers(ctx, r, img.ID, opts); err != nil { // S2
 		return err
 	}
 	if !opts.PruneChildren || img.Parent == "" {
@@ -270,6 +271,6 @@ func isDamage(err error) bool {
 
 // untag plans the removal of ref.
 func (p *planner) untag(r *Removal, ref reference.Named, id digest.Digest) {
-	p.removeReference(ref, id)
+	p.removeReference(ref)
 	r.Steps = append(r.Steps, Step{Image: id, Untag: ref})
 }

@@ -17,11 +17,22 @@ import (
 type overlay struct {
 	stores  Stores
 	now     time.Time
-	images  map[digest.Digest]bool   // images that will be gone
-	refs    map[string]digest.Digest // references that will be gone, by full string
-	layers  map[digest.Digest]int    // holders that layers will have lost
-	content map[digest.Digest]int    // holders that content will have lost
+	images  map[digest.Digest]fate // images that something will happen to
+	refs    map[string]bool        // references that will be gone, by full string
+	layers  map[digest.Digest]int  // holders that layers which stay will have lost
+	content map[digest.Digest]int  // holders that content which stays will have lost
 }
+
+// A fate is what will happen to an image.
+type fate uint8
+
+const (
+	// untagged: all its references will be gone. They need not be in refs too:
+	// a prune untags many images, and each as a whole.
+	untagged fate = 1 << iota
+	// deleted: it will be gone.
+	deleted
+)
 
 var _ conflict.Facts = (*overlay)(nil)
 
@@ -29,8 +40,8 @@ func newOverlay(stores Stores, now time.Time) *overlay {
 	return &overlay{
 		stores:  stores,
 		now:     now,
-		images:  make(map[digest.Digest]bool),
-		refs:    make(map[string]digest.Digest),
+		images:  make(map[digest.Digest]fate),
+		refs:    make(map[string]bool),
 		layers:  make(map[digest.Digest]int),
 		content: make(map[digest.Digest]int),
 	}
@@ -38,11 +49,14 @@ func newOverlay(stores Stores, now time.Time) *overlay {
 
 // Image returns the record of an image that is still there.
 func (o *overlay) Image(ctx context.Context, id digest.Digest) (imagestore.Image, error) {
-	if o.images[id] {
+	if o.gone(id) {
 		return imagestore.Image{}, noSuchImage(id.String())
 	}
 	return o.stores.Images.Get(ctx, id)
 }
+
+// gone reports whether the image will have been deleted.
+func (o *overlay) gone(id digest.Digest) bool { return o.images[id]&deleted != 0 }
 
 // Search returns the IDs with this prefix of the images that are still there.
 func (o *overlay) Search(ctx context.Context, prefix string) ([]digest.Digest, error) {
@@ -59,27 +73,31 @@ func (o *overlay) Children(ctx context.Context, id digest.Digest) ([]digest.Dige
 }
 
 func (o *overlay) remaining(ids []digest.Digest) []digest.Digest {
-	return slices.DeleteFunc(slices.Clone(ids), func(id digest.Digest) bool { return o.images[id] })
+	return slices.DeleteFunc(slices.Clone(ids), o.gone)
 }
 
 // Resolve returns the image that a remaining reference names.
 func (o *overlay) Resolve(ctx context.Context, ref reference.Named) (digest.Digest, error) {
-	if _, gone := o.refs[ref.String()]; gone {
+	if o.refs[ref.String()] {
 		return "", noSuchImage(reference.FamiliarString(ref))
 	}
-	return o.stores.References.Get(ctx, ref)
+	id, err := o.stores.References.Get(ctx, ref)
+	if err == nil && o.images[id]&untagged != 0 {
+		return "", noSuchImage(reference.FamiliarString(ref))
+	}
+	return id, err
 }
 
 // References returns the references to the image that are still there.
 func (o *overlay) References(ctx context.Context, id digest.Digest) ([]reference.Named, error) {
+	if o.images[id]&untagged != 0 {
+		return nil, ctx.Err()
+	}
 	refs, err := o.stores.References.References(ctx, id)
 	if len(o.refs) == 0 {
 		return refs, err
 	}
-	return slices.DeleteFunc(slices.Clone(refs), func(ref reference.Named) bool {
-		_, gone := o.refs[ref.String()]
-		return gone
-	}), err
+	return slices.DeleteFunc(slices.Clone(refs), func(ref reference.Named) bool { return o.refs[ref.String()] }), err
 }
 
 // Containers returns the containers that use the image.
@@ -100,16 +118,17 @@ func (o *overlay) Leases(ctx context.Context, id digest.Digest) ([]conflict.Leas
 }
 
 // removeReference notes that ref will be gone.
-func (o *overlay) removeReference(ref reference.Named, id digest.Digest) {
-	o.refs[ref.String()] = id
-}
+func (o *overlay) removeReference(ref reference.Named) { o.refs[ref.String()] = true }
+
+// removeReferences notes that all references to the image will be gone.
+func (o *overlay) removeReferences(id digest.Digest) { o.images[id] |= untagged }
 
 // removeImage notes that the image will be gone, and returns what goes with
 // it: content and layers that nothing else holds (rule D12). A layer whose
 // record cannot be read ends the walk, and the error says which; what is
 // below it stays.
 func (o *overlay) removeImage(ctx context.Context, img imagestore.Image) (imagestore.Removed, error) {
-	o.images[img.ID] = true
+	o.images[img.ID] |= deleted
 	var gone imagestore.Removed
 	o.releaseContent(&gone, img.Content)
 	for chain := img.Layer; chain != ""; {
@@ -120,9 +139,10 @@ func (o *overlay) removeImage(ctx context.Context, img imagestore.Image) (images
 		if slices.ContainsFunc(gone.Layers, func(l imagestore.Layer) bool { return l.ChainID == chain }) {
 			break // a chain in a circle ends where it began
 		}
-		o.layers[chain]++
-		layer.Holders -= o.layers[chain]
+		lost := o.layers[chain] + 1
+		layer.Holders -= lost
 		if layer.Holders > 0 {
+			o.layers[chain] = lost
 			break
 		}
 		gone.Layers = append(gone.Layers, layer)
@@ -134,10 +154,12 @@ func (o *overlay) removeImage(ctx context.Context, img imagestore.Image) (images
 
 func (o *overlay) releaseContent(gone *imagestore.Removed, held []imagestore.Content) {
 	for _, c := range held {
-		o.content[c.Digest]++
-		c.Holders -= o.content[c.Digest]
-		if c.Holders <= 0 {
-			gone.Content = append(gone.Content, c)
+		lost := o.content[c.Digest] + 1
+		c.Holders -= lost
+		if c.Holders > 0 {
+			o.content[c.Digest] = lost
+			continue
 		}
+		gone.Content = append(gone.Content, c)
 	}
 }

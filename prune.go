@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/jettison-oci/jettison/filter"
-	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
@@ -141,17 +140,17 @@ func (s *Service) applyPrune(ctx context.Context, plan *Plan) ([]RemoveReport, e
 // planPrune plans a whole prune on one state of the stores.
 func (s *Service) planPrune(ctx context.Context, stores Stores, req request) (*Plan, error) {
 	p := &pruner{planner: s.planner(stores), policy: req.prune}
-	queue, unreadable, err := p.survey(ctx)
+	queue, unreadable, err := p.survey(ctx, keepRecords)
 	if err != nil {
 		return nil, err
 	}
 	plan := &Plan{request: req, Removals: unreadable}
-	for _, img := range queue {
-		if p.images[img.ID] {
+	for _, known := range queue {
+		if p.gone(known.id) {
 			continue // it went as an ancestor
 		}
-		p.turn = img
-		removal, err := p.consider(ctx, img)
+		p.turn = known
+		removal, err := p.consider(ctx, *known.record)
 		if err != nil {
 			return nil, err
 		}
@@ -173,10 +172,10 @@ type pruneRun struct {
 }
 
 func (r *pruneRun) do(ctx context.Context, batchSize int) error {
-	var queue []imagestore.Image
+	var queue []candidate
 	err := r.service.backend.View(ctx, func(stores Stores) error {
 		p := &pruner{planner: r.service.planner(stores), policy: r.policy}
-		chosen, unreadable, err := p.survey(ctx)
+		chosen, unreadable, err := p.survey(ctx, dropRecords)
 		if err != nil {
 			return err
 		}
@@ -207,7 +206,7 @@ func (r *pruneRun) do(ctx context.Context, batchSize int) error {
 
 // batch prunes some images in one transaction. Each is looked at anew: others
 // may have worked since the survey.
-func (r *pruneRun) batch(ctx context.Context, images []imagestore.Image) error {
+func (r *pruneRun) batch(ctx context.Context, images []candidate) error {
 	s := r.service
 	var after *survey
 	reports, err := s.update(ctx, func(stores Stores) (*Plan, error) {

@@ -19,23 +19,23 @@ type pruner struct {
 	*planner
 	policy *pruning
 	found  *survey
-	turn   imagestore.Image // the one of the survey that is being looked at
+	turn   candidate // the one of the survey that is being looked at
 }
 
 // planBatch plans some of the images that the survey has found.
-func (p *pruner) planBatch(ctx context.Context, images []imagestore.Image) (*Plan, error) {
-	plan := &Plan{}
+func (p *pruner) planBatch(ctx context.Context, images []candidate) (*Plan, error) {
+	plan := &Plan{Removals: make([]Removal, 0, len(images))}
 	for _, known := range images {
 		p.turn = known
-		img, err := p.Image(ctx, known.ID)
+		img, err := p.Image(ctx, known.id)
 		if isNotFound(err) {
 			continue // it went as an ancestor, or by another's hand
 		}
-		removal := keep(known.ID, Kept{Why: WhyUnreadable})
+		var removal Removal
 		if err == nil {
 			removal, err = p.consider(ctx, img)
 		} else if isDamage(err) {
-			removal.Kept[0].Detail, err = err.Error(), nil
+			removal, err = keep(known.id, Kept{Why: WhyUnreadable, Detail: err.Error()}), nil
 		}
 		if err != nil {
 			return nil, err
@@ -60,9 +60,10 @@ func (p *pruner) consider(ctx context.Context, img imagestore.Image) (Removal, e
 	if why, err := p.mustStay(ctx, img, refs); err != nil || why != nil {
 		return keepFor(img.ID, why), err
 	}
-	r := Removal{Image: img.ID}
+	r := Removal{Image: img.ID, Steps: make([]Step, 0, len(refs)+1)}
+	p.removeReferences(img.ID)
 	for _, ref := range refs {
-		p.untag(&r, ref, img.ID)
+		r.Steps = append(r.Steps, Step{Image: img.ID, Untag: ref})
 	}
 	if err := p.take(ctx, &r, img); err != nil {
 		return Removal{}, err
@@ -125,7 +126,7 @@ func (p *pruner) takeAncestor(ctx context.Context, r *Removal, id digest.Digest)
 func (p *pruner) takeReferenced(ctx context.Context, r *Removal, img imagestore.Image, refs []reference.Named) error {
 	due := !slices.ContainsFunc(refs, isTag)
 	if p.policy.all {
-		due = p.policy.hasGoal() && p.order()(img, p.turn) < 0
+		due = p.policy.hasGoal() && p.order()(candidateOf(img), p.turn) < 0
 	}
 	if !due {
 		return nil

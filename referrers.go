@@ -127,7 +127,7 @@ func (p *planner) takeReferrer(ctx context.Context, r *Removal, img imagestore.I
 	for _, ref := range refs {
 		p.untag(r, ref, img.ID)
 	}
-	return p.deleteImage(ctx, r, target{id: img.ID, image: &img}, opts)
+	return p.deleteImage(ctx, r, img, opts)
 }
 
 // spared says why a prune leaves an image to what it is about: that is there

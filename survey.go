@@ -33,15 +33,24 @@ func (s *survey) clone() *survey {
 	return &c
 }
 
+// A candidate is an image that the filters may choose: what puts it in its
+// place. The survey of a large store keeps many.
+type candidate struct {
+	id                digest.Digest
+	created, lastUsed time.Time
+	record            *imagestore.Image // nil unless the survey keeps records
+}
+
 // survey looks at the whole store once. It returns the images that the filters
 // may choose, in the order in which they are looked at, and those that are kept
-// because they are unreadable.
-func (p *pruner) survey(ctx context.Context) ([]imagestore.Image, []Removal, error) {
+// because they are unreadable. Records are kept for who plans at once: each is
+// then read only once.
+func (p *pruner) survey(ctx context.Context, keep records) ([]candidate, []Removal, error) {
 	p.found = &survey{}
 	if err := p.resolveBounds(ctx); err != nil {
 		return nil, nil, err
 	}
-	s := scan{created: p.creationTimes(), measure: p.measure()}
+	s := scan{records: keep, created: p.creationTimes(), measure: p.measure()}
 	for img, err := range p.stores.Images.All(ctx) {
 		if err := s.add(ctx, p, img, err); err != nil {
 			return nil, nil, err
@@ -57,9 +66,18 @@ func (p *pruner) survey(ctx context.Context) ([]imagestore.Image, []Removal, err
 	return s.queue, s.kept, nil
 }
 
+// records says what a survey does with the records of the images it chooses.
+type records int
+
+const (
+	dropRecords records = iota
+	keepRecords
+)
+
 // A scan is one walk over all images.
 type scan struct {
-	queue   []imagestore.Image
+	records records
+	queue   []candidate
 	kept    []Removal
 	created map[digest.Digest]time.Time // nil when nobody asks
 	measure *measure                    // nil when nobody asks
@@ -84,9 +102,22 @@ func (s *scan) add(ctx context.Context, p *pruner, img imagestore.Image, err err
 		}
 	}
 	if p.chooses(img) || p.policy.explain {
-		s.queue = append(s.queue, img)
+		s.choose(img)
 	}
 	return nil
+}
+
+func (s *scan) choose(img imagestore.Image) {
+	c := candidateOf(img)
+	if s.records == keepRecords {
+		record := img
+		c.record = &record
+	}
+	s.queue = append(s.queue, c)
+}
+
+func candidateOf(img imagestore.Image) candidate {
+	return candidate{id: img.ID, created: img.Created, lastUsed: lastUsed(img)}
 }
 
 // keep is a removal that keeps an image.
@@ -97,15 +128,18 @@ func keep(id digest.Digest, why Kept) Removal {
 
 // order is that of rule P6: oldest first; where a size is the goal, the least
 // recently used first (rule P10). Ties go by ID.
-func (p *pruner) order() func(a, b imagestore.Image) int {
+func (p *pruner) order() func(a, b candidate) int {
 	byGoal := p.policy.hasGoal()
-	return func(a, b imagestore.Image) int {
+	return func(a, b candidate) int {
 		if byGoal {
-			if c := lastUsed(a).Compare(lastUsed(b)); c != 0 {
+			if c := a.lastUsed.Compare(b.lastUsed); c != 0 {
 				return c
 			}
 		}
-		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID.String(), b.ID.String()))
+		if c := a.created.Compare(b.created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.id.String(), b.id.String())
 	}
 }
 
