@@ -19,8 +19,10 @@ type overlay struct {
 	now     time.Time
 	images  map[digest.Digest]fate // images that something will happen to
 	refs    map[string]bool        // references that will be gone, by full string
-	layers  map[digest.Digest]int  // holders that layers which stay will have lost
 	content map[digest.Digest]int  // holders that content which stays will have lost
+	// layers are those that several hold, with the holders that they will have.
+	// Each is asked for once.
+	layers map[digest.Digest]imagestore.Layer
 }
 
 // A fate is what will happen to an image.
@@ -42,8 +44,8 @@ func newOverlay(stores Stores, now time.Time) *overlay {
 		now:     now,
 		images:  make(map[digest.Digest]fate),
 		refs:    make(map[string]bool),
-		layers:  make(map[digest.Digest]int),
 		content: make(map[digest.Digest]int),
+		layers:  make(map[digest.Digest]imagestore.Layer),
 	}
 }
 
@@ -132,17 +134,14 @@ func (o *overlay) removeImage(ctx context.Context, img imagestore.Image) (images
 	var gone imagestore.Removed
 	o.releaseContent(&gone, img.Content)
 	for chain := img.Layer; chain != ""; {
-		layer, err := o.stores.Images.Layer(ctx, chain)
-		if err != nil {
-			return gone, err
-		}
 		if slices.ContainsFunc(gone.Layers, func(l imagestore.Layer) bool { return l.ChainID == chain }) {
 			break // a chain in a circle ends where it began
 		}
-		lost := o.layers[chain] + 1
-		layer.Holders -= lost
+		layer, err := o.releaseLayer(ctx, chain)
+		if err != nil {
+			return gone, err
+		}
 		if layer.Holders > 0 {
-			o.layers[chain] = lost
 			break
 		}
 		gone.Layers = append(gone.Layers, layer)
@@ -150,6 +149,23 @@ func (o *overlay) removeImage(ctx context.Context, img imagestore.Image) (images
 		chain = layer.Parent
 	}
 	return gone, nil
+}
+
+// releaseLayer notes that a layer will have lost a holder, and returns it as it
+// will be then.
+func (o *overlay) releaseLayer(ctx context.Context, chain digest.Digest) (imagestore.Layer, error) {
+	layer, known := o.layers[chain]
+	if !known {
+		var err error
+		if layer, err = o.stores.Images.Layer(ctx, chain); err != nil {
+			return imagestore.Layer{}, err
+		}
+	}
+	layer.Holders--
+	if known || layer.Holders > 0 {
+		o.layers[chain] = layer
+	}
+	return layer, nil
 }
 
 func (o *overlay) releaseContent(gone *imagestore.Removed, held []imagestore.Content) {

@@ -99,21 +99,29 @@ func (s *Store) putContent(ctx context.Context, c Content) error {
 	return s.tx.Put(ctx, key, encodeContent(key, c))
 }
 
-// fill completes contents, given by digest, with sizes and holders. When one is
+// fill returns contents, given by digest, with sizes and holders. When one is
 // unreadable, so is the record of their owner.
-func (s *Store) fill(ctx context.Context, owner digest.Digest, contents []Content) error {
-	for i, c := range contents {
-		full, err := s.content(ctx, c.Digest)
-		var u *UnreadableError
-		if errors.As(err, &u) {
-			return &UnreadableError{ID: owner, Err: u.Err}
-		}
-		if err != nil {
-			return err
-		}
-		contents[i] = full
+func (s *Store) fill(ctx context.Context, owner digest.Digest, contents []Content) ([]Content, error) {
+	if len(contents) == 0 {
+		return nil, nil
 	}
-	return nil
+	full := make([]Content, len(contents))
+	for i, c := range contents {
+		var err error
+		if full[i], err = s.content(ctx, c.Digest); err != nil {
+			return nil, ofOwner(owner, err)
+		}
+	}
+	return full, nil
+}
+
+// ofOwner makes unreadable content an unreadable record of whoever holds it.
+func ofOwner(owner digest.Digest, err error) error {
+	var u *UnreadableError
+	if errors.As(err, &u) {
+		return &UnreadableError{ID: owner, Err: u.Err}
+	}
+	return err
 }
 
 // hold adds a holder to each piece of content, once however often it is

@@ -3,6 +3,7 @@ package imagestore
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -84,7 +85,9 @@ func (s *Store) insert(ctx context.Context, img Image, links chain, own []ocispe
 	if img.Size, err = s.size(ctx, content); err != nil {
 		return Image{}, err
 	}
-	return img, s.putLinked(ctx, img)
+	err = s.putLinked(ctx, img)
+	img.Content = slices.Clone(img.Content) // the cache has the other
+	return img, err
 }
 
 // size is the number of bytes of the content, each piece counted once. Content

@@ -22,12 +22,16 @@ func (s *Store) Delete(ctx context.Context, id digest.Digest) (Removed, error) {
 	if err := s.writable(); err != nil {
 		return Removed{}, err
 	}
-	img, err := s.Get(ctx, id)
+	img, err := s.bonds(ctx, id)
+	var content []Content
+	if err == nil {
+		content, err = s.fill(ctx, id, img.content)
+	}
 	switch {
 	case unreadable(err):
-		err = s.dropChildEntry(ctx, id)
-	case err == nil && img.Parent != "":
-		err = s.tx.Delete(ctx, childKey(img.Parent, id))
+		img, err = &bonds{}, s.dropChildEntry(ctx, id)
+	case err == nil && img.parent != "":
+		err = s.tx.Delete(ctx, childKey(img.parent, id))
 	}
 	if err != nil {
 		return Removed{}, err
@@ -39,10 +43,10 @@ func (s *Store) Delete(ctx context.Context, id digest.Digest) (Removed, error) {
 		return Removed{}, err
 	}
 	var removed Removed
-	if err := s.release(ctx, img.Content, &removed); err != nil {
+	if err := s.release(ctx, content, &removed); err != nil {
 		return Removed{}, err
 	}
-	if err := s.releaseChain(ctx, img.Layer, &removed); err != nil {
+	if err := s.releaseChain(ctx, img.layer, &removed); err != nil {
 		return Removed{}, err
 	}
 	return removed, nil

@@ -21,9 +21,16 @@ func (s *Store) Layer(ctx context.Context, chainID digest.Digest) (Layer, error)
 	if err != nil {
 		return Layer{}, err
 	}
-	if err := s.fill(ctx, chainID, l.Content); err != nil {
+	return s.withLayerContent(ctx, *l)
+}
+
+// withLayerContent completes the content of a layer with sizes and holders.
+func (s *Store) withLayerContent(ctx context.Context, l Layer) (Layer, error) {
+	content, err := s.fill(ctx, l.ChainID, l.Content)
+	if err != nil {
 		return Layer{}, err
 	}
+	l.Content = content
 	return l, nil
 }
 
@@ -35,39 +42,38 @@ func (s *Store) Layers(ctx context.Context) iter.Seq2[Layer, error] {
 		if err != nil {
 			return Layer{}, err
 		}
-		if err := s.fill(ctx, l.ChainID, l.Content); err != nil {
-			return Layer{}, err
-		}
-		return l, nil
+		return s.withLayerContent(ctx, l)
 	})
 }
 
 // layer returns the record of a layer as it is stored, its content by digest
-// alone.
-func (s *Store) layer(ctx context.Context, chainID digest.Digest) (Layer, error) {
-	if l, ok := s.cache.layer(chainID); ok {
+// alone. Whoever changes the holders writes the record; the content is not to
+// be changed.
+func (s *Store) layer(ctx context.Context, chainID digest.Digest) (*Layer, error) {
+	if l, ok := s.cache.layers[chainID]; ok {
 		return l, ctx.Err()
 	}
 	key := layerKey(chainID)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
-		return Layer{}, class.Errorf(class.NotFound, "layer %s does not exist", chainID)
+		return nil, class.Errorf(class.NotFound, "layer %s does not exist", chainID)
 	}
 	if err != nil {
-		return Layer{}, err
+		return nil, err
 	}
 	l, err := decodeLayer(key, value)
-	if err == nil {
-		s.cache.keepLayer(l)
+	if err != nil {
+		return nil, err
 	}
-	return l, err
+	s.cache.keepLayer(&l)
+	return &l, nil
 }
 
 // putLayer writes the record of a layer.
-func (s *Store) putLayer(ctx context.Context, l Layer) error {
+func (s *Store) putLayer(ctx context.Context, l *Layer) error {
 	key := layerKey(l.ChainID)
 	s.cache.keepLayer(l)
-	return s.tx.Put(ctx, key, encodeLayer(key, l))
+	return s.tx.Put(ctx, key, encodeLayer(key, *l))
 }
 
 // dropLayer removes the record of a layer.
@@ -139,14 +145,14 @@ func (s *Store) holdChain(ctx context.Context, links chain) ([]Content, error) {
 }
 
 // addLayer makes a layer with one holder.
-func (s *Store) addLayer(ctx context.Context, new chainLink) (Layer, error) {
+func (s *Store) addLayer(ctx context.Context, new chainLink) (*Layer, error) {
 	l := new.layer
 	l.Holders = 1
 	var err error
 	if l.Content, err = s.hold(ctx, new.content...); err != nil {
-		return Layer{}, err
+		return nil, err
 	}
-	return l, s.putLayer(ctx, l)
+	return &l, s.putLayer(ctx, &l)
 }
 
 // releaseChain takes a holder from the layer and adds to removed what goes, from
@@ -156,7 +162,7 @@ func (s *Store) releaseChain(ctx context.Context, chainID digest.Digest, removed
 	for chainID != "" {
 		l, err := s.layer(ctx, chainID)
 		if err == nil {
-			l, err = s.releaseLayer(ctx, l, removed)
+			err = s.releaseLayer(ctx, l, removed)
 		}
 		if errors.Is(err, class.NotFound) || unreadable(err) {
 			return nil
@@ -169,23 +175,24 @@ func (s *Store) releaseChain(ctx context.Context, chainID digest.Digest, removed
 	return nil
 }
 
-// releaseLayer takes a holder from the layer, removes it when that was the last,
-// and returns it as it is then. One whose content is unreadable stays, without
-// holders, and the error says so.
-func (s *Store) releaseLayer(ctx context.Context, l Layer, removed *Removed) (Layer, error) {
+// releaseLayer takes a holder from the layer, and removes it when that was the
+// last. One whose content is unreadable stays, without holders, and the error
+// says so.
+func (s *Store) releaseLayer(ctx context.Context, l *Layer, removed *Removed) error {
 	l.Holders = max(l.Holders-1, 0)
 	if l.Holders > 0 {
-		return l, s.putLayer(ctx, l)
+		return s.putLayer(ctx, l)
 	}
-	if err := s.fill(ctx, l.ChainID, l.Content); err != nil {
+	full, err := s.withLayerContent(ctx, *l)
+	if err != nil {
 		if err := s.putLayer(ctx, l); err != nil {
-			return l, err
+			return err
 		}
-		return l, err
+		return err
 	}
-	if err := s.release(ctx, l.Content, removed); err != nil {
-		return l, err
+	if err := s.release(ctx, full.Content, removed); err != nil {
+		return err
 	}
-	removed.Layers = append(removed.Layers, l)
-	return l, s.dropLayer(ctx, l.ChainID)
+	removed.Layers = append(removed.Layers, full)
+	return s.dropLayer(ctx, l.ChainID)
 }

@@ -53,14 +53,14 @@ func (s *Store) checkParent(ctx context.Context, id, parent digest.Digest) error
 			return class.Errorf(class.InvalidArgument, "image %s cannot have itself as an ancestor", id)
 		}
 		seen[at] = true
-		ancestor, err := s.image(ctx, at)
+		ancestor, err := s.bonds(ctx, at)
 		if errors.Is(err, class.NotFound) && at == parent {
 			return class.Errorf(class.NotFound, "unknown parent image ID %s", parent)
 		}
 		if err != nil && !errors.Is(err, class.NotFound) {
 			return err
 		}
-		at = ancestor.Parent
+		at = ancestor.parent
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ type Store struct {
 	r  kv.Reader
 	tx kv.Tx // nil when the transaction only reads
 
-	cache    cache          // of what is written through this Store alone
+	cache    cache          // nothing else writes these records
 	children *prefix.Prefix // whether any image has a parent
 	marks    bool           // content that goes leaves a mark of garbage
 	marked   []digest.Digest
@@ -46,12 +46,16 @@ type Store struct {
 
 // NewReader returns the images that r sees. Methods that write fail with an
 // error of class Internal.
-func NewReader(r kv.Reader) *Store { return &Store{r: r, children: prefix.New(r, childPrefix)} }
+func NewReader(r kv.Reader) *Store {
+	return &Store{r: r, cache: newCache(), children: prefix.New(r, childPrefix)}
+}
 
 // New returns the images that tx sees, to be changed through tx. Content that
 // goes leaves no trace: whoever calls learns of it from [Store.Delete].
 func New(tx kv.Tx) *Store {
-	return &Store{r: tx, tx: tx, cache: newCache(), children: prefix.New(tx, childPrefix)}
+	s := NewReader(tx)
+	s.tx, s.cache.images = tx, make(map[digest.Digest]*bonds)
+	return s
 }
 
 // NewMarking is [New] for who keeps the bytes of content in another place: what
@@ -122,11 +126,8 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Image, error] {
 }
 
 // image returns the record of an image as it is stored, its content by digest
-// alone.
+// alone. The content is not to be changed.
 func (s *Store) image(ctx context.Context, id digest.Digest) (Image, error) {
-	if img, ok := s.cache.image(id); ok {
-		return img, ctx.Err()
-	}
 	key := imageKey(id)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
@@ -140,6 +141,15 @@ func (s *Store) image(ctx context.Context, id digest.Digest) (Image, error) {
 		s.cache.keepImage(img)
 	}
 	return img, err
+}
+
+// bonds returns what an image holds and is tied to, which is not to be changed.
+func (s *Store) bonds(ctx context.Context, id digest.Digest) (*bonds, error) {
+	if known, ok := s.cache.images[id]; ok {
+		return known, ctx.Err()
+	}
+	img, err := s.image(ctx, id)
+	return &bonds{parent: img.Parent, layer: img.Layer, content: img.Content}, err
 }
 
 // putImage writes the record of an image.
@@ -157,9 +167,11 @@ func (s *Store) dropImage(ctx context.Context, id digest.Digest) error {
 
 // withContent completes the content of an image with sizes and holders.
 func (s *Store) withContent(ctx context.Context, img Image) (Image, error) {
-	if err := s.fill(ctx, img.ID, img.Content); err != nil {
+	content, err := s.fill(ctx, img.ID, img.Content)
+	if err != nil {
 		return Image{}, err
 	}
+	img.Content = content
 	return img, nil
 }
 
