@@ -1,6 +1,7 @@
 package boltkv
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -148,10 +149,11 @@ func (b *batch) run(fn func(kv.Tx) error) error {
 
 // commit makes the writes durable, if there are any.
 func (b *batch) commit() error {
-	if idle, err := b.changesNothing(); idle || err != nil {
+	order := b.pending.order()
+	if idle, err := b.changesNothing(order); idle || err != nil {
 		return err
 	}
-	err := b.db.guard(b.write)
+	err := b.db.guard(func() error { return b.write(order) })
 	switch {
 	case errors.Is(err, bolterrors.ErrIncompatibleValue):
 		return b.db.damaged(err)
@@ -166,36 +168,46 @@ func (b *batch) commit() error {
 
 // changesNothing reports whether nothing was written but the removal of keys
 // that are not stored.
-func (b *batch) changesNothing() (nothing bool, err error) {
-	nothing = true
+func (b *batch) changesNothing(order []place) (bool, error) {
 	stored := reader{session: &b.session}
-	b.pending.tree.Scan(func(c change) bool {
+	for _, place := range order {
+		c := b.pending.log[place.at]
 		if !c.removed {
-			nothing = false
-			return false
+			return false, nil
 		}
-		var value []byte
-		value, err = stored.find(c.Key)
-		nothing = err == nil && value == nil
-		return nothing
-	})
-	return nothing, err
+		if value, err := stored.find(c.Key); err != nil || value != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
-// write hands the pending writes to bbolt.
-func (b *batch) write() (err error) {
+// write hands the pending writes to bbolt, in this order.
+func (b *batch) write(order []place) (err error) {
 	if b.bucket == nil {
 		if b.bucket, err = b.tx.CreateBucket([]byte(bucketName)); err != nil {
 			return err
 		}
 	}
-	b.pending.tree.Scan(func(c change) bool {
+	cursor := b.bucket.Cursor() // one serves all; Bucket.Delete makes one each time
+	for _, place := range order {
+		c := b.pending.log[place.at]
 		if c.removed {
-			err = b.bucket.Delete(c.Key)
+			err = remove(cursor, c.Key)
 		} else {
 			err = b.bucket.Put(c.Key, c.Value)
 		}
-		return err == nil
-	})
-	return err
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes a key, which need not be there.
+func remove(cursor *bolt.Cursor, key []byte) error {
+	if found, _ := cursor.Seek(key); !bytes.Equal(found, key) {
+		return nil
+	}
+	return cursor.Delete()
 }

@@ -8,13 +8,20 @@ import (
 	"github.com/jettison-oci/jettison/kv"
 )
 
-// pending are the writes of a transaction, in the order of the keys. They
-// reach bbolt at the commit, in that order: a page that is written to becomes a
-// list in memory that is searched and shifted for each key, so writes that come
-// in key by key from all over cost several times as much. Reads find the pages
-// untouched.
+// pending are the writes of a transaction, one after another, and the last of
+// each key. They reach bbolt at the commit, in the order of the keys (see
+// order): a page that is written to becomes a list in memory that is searched
+// and shifted for each key, so writes that come in key by key from all over
+// cost several times as much. Reads find the pages untouched.
 type pending struct {
-	tree *btree.BTreeG[change]
+	log   []change
+	index index
+	// tree has the keys of the first inTree changes, in order. Only scans need
+	// it, and many transactions make all their scans before they write: a scan
+	// brings it up to date.
+	tree   *btree.BTreeG[keyed]
+	inTree int
+	slab   []byte // where the next key or value goes
 	// bytes is about how much was written: overwriting counts again.
 	bytes int
 }
@@ -22,107 +29,100 @@ type pending struct {
 // A change is the new value of a key, or its removal.
 type change struct {
 	kv.Entry
+
+	before  int // where the change of this key before this one is, or none
+	hash    uint32
 	removed bool
 }
 
-func newPending() pending {
-	less := func(a, b change) bool { return bytes.Compare(a.Key, b.Key) < 0 }
-	return pending{tree: btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
+// none is no place in the log.
+const none = -1
+
+// keyed is the place in the log of the last change of a key.
+type keyed struct {
+	key []byte
+	at  int
 }
+
+func newPending() pending { return pending{index: newIndex()} }
 
 // A savepoint is what was pending at some moment.
-type savepoint pending
+type savepoint struct{ changes, bytes int }
 
-// save returns a savepoint. It copies nothing; later writes copy what they
-// touch.
-func (p *pending) save() savepoint {
-	return savepoint{tree: p.tree.Copy(), bytes: p.bytes}
+// save returns a savepoint. It costs nothing: the log is only appended to.
+func (p *pending) save() savepoint { return savepoint{len(p.log), p.bytes} }
+
+// restore undoes what was written since the savepoint, the last first.
+func (p *pending) restore(s savepoint) {
+	for len(p.log) > s.changes {
+		p.index.pop(p.log)
+		last := len(p.log) - 1
+		if c := p.log[last]; last < p.inTree {
+			p.untree(c)
+		}
+		p.log[last] = change{}
+		p.log = p.log[:last]
+	}
+	p.bytes, p.inTree = s.bytes, min(p.inTree, s.changes)
 }
 
-// restore undoes what was written since the savepoint, which is used up.
-func (p *pending) restore(s savepoint) { *p = pending(s) }
-
-func lookup(key []byte) change { return change{Entry: kv.Entry{Key: key}} }
+// untree puts what was before a change in its place.
+func (p *pending) untree(c change) {
+	if c.before == none {
+		p.tree.Delete(keyed{key: c.Key})
+		return
+	}
+	p.tree.Set(keyed{c.Key, c.before})
+}
 
 // put notes a value. It keeps neither slice.
 func (p *pending) put(key, value []byte) {
-	n := len(key)
-	p.bytes += n + len(value)
-	both := append(append(make([]byte, 0, n+len(value)), key...), value...)
-	p.tree.Set(change{Entry: kv.Entry{Key: both[:n:n], Value: both[n:]}})
+	p.add(change{Entry: kv.Entry{Key: p.keep(key), Value: p.keep(value)}})
 }
 
 // remove notes that a key goes, whether it is stored or not.
 func (p *pending) remove(key []byte) {
-	p.bytes += len(key)
-	p.tree.Set(change{Entry: kv.Entry{Key: bytes.Clone(key)}, removed: true})
+	p.add(change{Entry: kv.Entry{Key: p.keep(key)}, removed: true})
 }
 
-func (p *pending) get(key []byte) (change, bool) { return p.tree.Get(lookup(key)) }
-
-// A merger weaves the changes below a prefix into the stored entries, which
-// come in order.
-type merger struct {
-	prefix []byte
-	iter   btree.IterG[change]
-	more   bool
-	yield  func(kv.Entry, error) bool
-	ended  bool
+func (p *pending) add(c change) {
+	p.log = append(p.log, c)
+	p.index.push(p.log)
+	p.bytes += len(c.Key) + len(c.Value)
 }
 
-func (p *pending) merge(prefix []byte, yield func(kv.Entry, error) bool) *merger {
-	m := &merger{prefix: prefix, iter: p.tree.Iter(), yield: yield}
-	m.more = m.iter.Seek(lookup(prefix))
-	return m
+// keep returns a copy. Many share a piece of memory.
+func (p *pending) keep(b []byte) []byte {
+	if n := len(p.slab); cap(p.slab)-n < len(b) {
+		p.slab = make([]byte, 0, max(len(b), min(2*cap(p.slab)+smallSlab, largeSlab)))
+	}
+	n := len(p.slab)
+	p.slab = append(p.slab, b...)
+	return p.slab[n:len(p.slab):len(p.slab)]
 }
 
-// next is the change whose turn it is.
-func (m *merger) next() (change, bool) {
-	if !m.more || m.ended {
+const (
+	smallSlab = 1 << 10
+	largeSlab = 1 << 16
+)
+
+// get returns the last change of a key.
+func (p *pending) get(key []byte) (change, bool) {
+	at := p.index.last(p.log, key)
+	if at == none {
 		return change{}, false
 	}
-	c := m.iter.Item()
-	return c, bytes.HasPrefix(c.Key, m.prefix)
+	return p.log[at], true
 }
 
-// stored takes the next stored entry, after the changes that come before it,
-// and reports whether more is wanted.
-func (m *merger) stored(e kv.Entry) bool {
-	for {
-		c, ok := m.next()
-		order := -1
-		if ok {
-			order = bytes.Compare(e.Key, c.Key)
-		}
-		if order < 0 {
-			return m.pass(e)
-		}
-		m.changed(c)
-		if order == 0 || m.ended {
-			return !m.ended
-		}
+// sorted returns the tree, up to date.
+func (p *pending) sorted() *btree.BTreeG[keyed] {
+	if p.tree == nil {
+		less := func(a, b keyed) bool { return bytes.Compare(a.key, b.key) < 0 }
+		p.tree = btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
 	}
-}
-
-// rest passes on the changes that come after all stored entries.
-func (m *merger) rest() {
-	for c, ok := m.next(); ok; c, ok = m.next() {
-		m.changed(c)
+	for ; p.inTree < len(p.log); p.inTree++ {
+		p.tree.Set(keyed{p.log[p.inTree].Key, p.inTree})
 	}
-	m.iter.Release()
-}
-
-// changed passes on a change, unless it is a removal, and turns to the next.
-func (m *merger) changed(c change) {
-	m.more = m.iter.Next()
-	if !c.removed {
-		m.pass(c.Entry)
-	}
-}
-
-func (m *merger) pass(e kv.Entry) bool {
-	if !m.ended {
-		m.ended = !m.yield(e, nil)
-	}
-	return !m.ended
+	return p.tree
 }
