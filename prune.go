@@ -214,6 +214,11 @@ func (r *pruneRun) batch(ctx context.Context, images []candidate) error {
 		after = p.found
 		return p.planBatch(ctx, images)
 	})
+	records := 0
+	for _, report := range reports {
+		records += len(report.Records)
+	}
+	r.done.ImagesDeleted = slices.Grow(r.done.ImagesDeleted, records)
 	for _, report := range reports {
 		r.done.ImagesDeleted = append(r.done.ImagesDeleted, report.Records...)
 		r.done.SpaceReclaimed += report.SpaceReclaimed

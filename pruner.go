@@ -190,8 +190,7 @@ func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []refe
 		mask |= conflict.DependentChild
 	}
 	used, err := conflict.Check(ctx, p, img.ID, mask)
-	var damage *record.DamageError
-	if errors.As(err, &damage) { // what cannot be read might use it
+	if isDamagedUse(err) { // what cannot be read might use it
 		p.log.WarnContext(ctx, "record of a use is unreadable", "image", img.ID, "error", err)
 		return &Kept{Why: WhyUnreadable, Detail: err.Error()}, nil
 	}
@@ -214,6 +213,15 @@ func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []refe
 		return &Kept{Why: WhyGoal}, nil
 	}
 	return nil, nil
+}
+
+// isDamagedUse reports whether err says that one record is unreadable.
+func isDamagedUse(err error) bool {
+	if err == nil {
+		return false
+	}
+	var damage *record.DamageError
+	return errors.As(err, &damage)
 }
 
 // keepUnchosen keeps an image that was not chosen, without a word unless all

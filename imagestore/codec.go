@@ -48,7 +48,7 @@ func decodeImage(key, value []byte) (Image, error) {
 		Labels:  r.Map(),
 		Layer:   r.Digest(),
 		Size:    r.Int(),
-		Content: decodeContents(r),
+		Content: decodeContents(&r),
 	}
 	if err := r.Close(); err != nil {
 		return Image{}, &UnreadableError{ID: img.ID, Err: err}
@@ -69,10 +69,10 @@ func decodeLayer(key, value []byte) (Layer, error) {
 	r := record.Read(key, value)
 	l := Layer{
 		ChainID: idOf(key, layerPrefix),
-		Holders: holders(r),
+		Holders: holders(&r),
 		DiffID:  r.Digest(),
 		Parent:  r.Digest(),
-		Content: decodeContents(r),
+		Content: decodeContents(&r),
 	}
 	if err := r.Close(); err != nil {
 		return Layer{}, &UnreadableError{ID: l.ChainID, Err: err}
@@ -91,7 +91,7 @@ func decodeContent(key, value []byte) (Content, error) {
 	r := record.Read(key, value)
 	c := Content{
 		Digest:  idOf(key, contentPrefix),
-		Holders: holders(r),
+		Holders: holders(&r),
 		Size:    r.Int(),
 	}
 	if err := r.Close(); err != nil {

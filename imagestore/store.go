@@ -102,6 +102,10 @@ func (s *Store) Children(ctx context.Context, id digest.Digest) ([]digest.Digest
 	if none, err := s.children.Empty(ctx); none || err != nil {
 		return nil, err
 	}
+	return s.childrenOf(ctx, id)
+}
+
+func (s *Store) childrenOf(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
 	var children []digest.Digest
 	key := childKey(id, "")
 	for entry, err := range s.r.Scan(ctx, key) {

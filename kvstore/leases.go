@@ -32,6 +32,10 @@ func (l *Leases) Leases(ctx context.Context, image digest.Digest) ([]conflict.Le
 	if none, err := l.any.Empty(ctx); none || err != nil {
 		return nil, err
 	}
+	return l.on(ctx, image)
+}
+
+func (l *Leases) on(ctx context.Context, image digest.Digest) ([]conflict.Lease, error) {
 	var leases []conflict.Lease
 	for lease, err := range l.all(ctx, image) {
 		if err != nil {

@@ -28,15 +28,20 @@ func (p *Prefix) Empty(ctx context.Context) (bool, error) {
 	if p.asked {
 		return !p.some, ctx.Err()
 	}
+	err := p.look(ctx)
+	return err == nil && !p.some, err
+}
+
+func (p *Prefix) look(ctx context.Context) error {
 	for _, err := range p.r.Scan(ctx, []byte(p.prefix)) {
 		if err != nil {
-			return false, err
+			return err
 		}
 		p.some = true
 		break
 	}
 	p.asked = true
-	return !p.some, nil
+	return nil
 }
 
 // Put says that a key was written that begins with the prefix. Keys that are

@@ -12,7 +12,7 @@ import (
 )
 
 // A Reader reads the fields of a record in the order in which they were
-// written. After the first error every read returns a zero value, and
+// written. It is a value, so that reading a record allocates none. After the first error every read returns a zero value, and
 // [Reader.Close] returns that error: fields can be read one after another
 // without looking.
 type Reader struct {
@@ -23,8 +23,8 @@ type Reader struct {
 
 // Read checks the record stored under key and returns a Reader of its fields.
 // What is read is copied out of value.
-func Read(key, value []byte) *Reader {
-	r := &Reader{key: key}
+func Read(key, value []byte) Reader {
+	r := Reader{key: key}
 	switch {
 	case len(value) < header:
 		r.damaged("too short")

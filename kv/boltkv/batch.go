@@ -171,7 +171,7 @@ func (b *batch) commit() error {
 func (b *batch) changesNothing(order []place) (bool, error) {
 	stored := reader{session: &b.session}
 	for _, place := range order {
-		c := b.pending.log[place.at]
+		c := b.pending.log.at(place.at)
 		if !c.removed {
 			return false, nil
 		}
@@ -191,7 +191,7 @@ func (b *batch) write(order []place) (err error) {
 	}
 	cursor := b.bucket.Cursor() // one serves all; Bucket.Delete makes one each time
 	for _, place := range order {
-		c := b.pending.log[place.at]
+		c := b.pending.log.at(place.at)
 		if c.removed {
 			err = remove(cursor, c.Key)
 		} else {

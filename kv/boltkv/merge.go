@@ -11,7 +11,7 @@ import (
 // A merger weaves the changes below a prefix into the stored entries, which
 // come in order.
 type merger struct {
-	log    []change
+	log    *changes
 	prefix []byte
 	iter   btree.IterG[keyed]
 	more   bool
@@ -20,7 +20,7 @@ type merger struct {
 }
 
 func (p *pending) merge(prefix []byte, yield func(kv.Entry, error) bool) *merger {
-	m := &merger{log: p.log, prefix: prefix, iter: p.sorted().Iter(), yield: yield}
+	m := &merger{log: &p.log, prefix: prefix, iter: p.sorted().Iter(), yield: yield}
 	m.more = m.iter.Seek(keyed{key: m.prefix})
 	return m
 }
@@ -30,7 +30,7 @@ func (m *merger) next() (change, bool) {
 	if !m.more || m.ended {
 		return change{}, false
 	}
-	c := m.log[m.iter.Item().at]
+	c := *m.log.at(m.iter.Item().at)
 	return c, bytes.HasPrefix(c.Key, m.prefix)
 }
 

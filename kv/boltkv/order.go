@@ -34,14 +34,14 @@ func (p *pending) order() []place {
 
 // last returns the places of the last change of each key.
 func (p *pending) last() []place {
-	overwritten := make([]bool, len(p.log))
-	for _, c := range p.log {
-		if c.before != none {
-			overwritten[c.before] = true
+	overwritten := make([]bool, p.log.n)
+	for at := range p.log.n {
+		if before := p.log.at(at).before; before != none {
+			overwritten[before] = true
 		}
 	}
 	places := make([]place, 0, p.index.keys)
-	for at := range p.log {
+	for at := range p.log.n {
 		if !overwritten[at] {
 			places = append(places, place{at: at})
 		}
@@ -56,15 +56,15 @@ func (p *pending) orderAlike(places []place) {
 		if c := cmp.Compare(a.head, b.head); c != 0 {
 			return c
 		}
-		return bytes.Compare(p.log[a.at].Key, p.log[b.at].Key)
+		return bytes.Compare(p.log.at(a.at).Key, p.log.at(b.at).Key)
 	})
 }
 
 // shared is the number of bytes that all keys begin with.
 func (p *pending) shared(places []place) int {
-	beginning := p.log[places[0].at].Key
+	beginning := p.log.at(places[0].at).Key
 	for _, q := range places[1:] {
-		key := p.log[q.at].Key
+		key := p.log.at(q.at).Key
 		for !bytes.HasPrefix(key, beginning) {
 			beginning = beginning[:len(beginning)-1]
 		}
@@ -77,7 +77,7 @@ func (p *pending) shared(places []place) int {
 func (p *pending) look(places []place, from int) {
 	for i := range places {
 		var head [8]byte
-		if key := p.log[places[i].at].Key; from < len(key) {
+		if key := p.log.at(places[i].at).Key; from < len(key) {
 			copy(head[:], key[from:])
 		}
 		places[i].head = binary.BigEndian.Uint64(head[:])

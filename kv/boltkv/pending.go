@@ -14,7 +14,7 @@ import (
 // and shifted for each key, so writes that come in key by key from all over
 // cost several times as much. Reads find the pages untouched.
 type pending struct {
-	log   []change
+	log   changes
 	index index
 	// tree has the keys of the first inTree changes, in order. Only scans need
 	// it, and many transactions make all their scans before they write: a scan
@@ -38,6 +38,30 @@ type change struct {
 // none is no place in the log.
 const none = -1
 
+// changes is a list that grows without being copied.
+type changes struct {
+	blocks [][]change
+	n      int
+}
+
+// blockSize is how many changes lie together: 4 KiB of them.
+const blockSize = 64
+
+func (l *changes) at(i int) *change { return &l.blocks[i/blockSize][i%blockSize] }
+
+func (l *changes) push(c change) {
+	if l.n == len(l.blocks)*blockSize {
+		l.blocks = append(l.blocks, make([]change, blockSize))
+	}
+	l.n++
+	*l.at(l.n - 1) = c
+}
+
+func (l *changes) pop() {
+	*l.at(l.n - 1) = change{}
+	l.n--
+}
+
 // keyed is the place in the log of the last change of a key.
 type keyed struct {
 	key []byte
@@ -50,18 +74,16 @@ func newPending() pending { return pending{index: newIndex()} }
 type savepoint struct{ changes, bytes int }
 
 // save returns a savepoint. It costs nothing: the log is only appended to.
-func (p *pending) save() savepoint { return savepoint{len(p.log), p.bytes} }
+func (p *pending) save() savepoint { return savepoint{p.log.n, p.bytes} }
 
 // restore undoes what was written since the savepoint, the last first.
 func (p *pending) restore(s savepoint) {
-	for len(p.log) > s.changes {
-		p.index.pop(p.log)
-		last := len(p.log) - 1
-		if c := p.log[last]; last < p.inTree {
-			p.untree(c)
+	for p.log.n > s.changes {
+		p.index.pop(&p.log)
+		if p.log.n <= p.inTree {
+			p.untree(*p.log.at(p.log.n - 1))
 		}
-		p.log[last] = change{}
-		p.log = p.log[:last]
+		p.log.pop()
 	}
 	p.bytes, p.inTree = s.bytes, min(p.inTree, s.changes)
 }
@@ -86,8 +108,8 @@ func (p *pending) remove(key []byte) {
 }
 
 func (p *pending) add(c change) {
-	p.log = append(p.log, c)
-	p.index.push(p.log)
+	p.log.push(c)
+	p.index.push(&p.log)
 	p.bytes += len(c.Key) + len(c.Value)
 }
 
@@ -108,11 +130,11 @@ const (
 
 // get returns the last change of a key.
 func (p *pending) get(key []byte) (change, bool) {
-	at := p.index.last(p.log, key)
+	at := p.index.last(&p.log, key)
 	if at == none {
 		return change{}, false
 	}
-	return p.log[at], true
+	return *p.log.at(at), true
 }
 
 // sorted returns the tree, up to date.
@@ -121,8 +143,8 @@ func (p *pending) sorted() *btree.BTreeG[keyed] {
 		less := func(a, b keyed) bool { return bytes.Compare(a.key, b.key) < 0 }
 		p.tree = btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
 	}
-	for ; p.inTree < len(p.log); p.inTree++ {
-		p.tree.Set(keyed{p.log[p.inTree].Key, p.inTree})
+	for ; p.inTree < p.log.n; p.inTree++ {
+		p.tree.Set(keyed{p.log.at(p.inTree).Key, p.inTree})
 	}
 	return p.tree
 }

@@ -72,7 +72,7 @@ func TestPending(t *testing.T) {
 func comparePending(rt *rapid.T, p *pending, model map[string]string) {
 	var got, want []string
 	for _, place := range p.order() {
-		c := p.log[place.at]
+		c := *p.log.at(place.at)
 		got = append(got, string(c.Key), describe(c))
 		if found, ok := p.get(c.Key); !ok || describe(found) != describe(c) {
 			rt.Fatalf("get %q: %q, %t; want %q", c.Key, describe(found), ok, describe(c))

@@ -172,7 +172,7 @@ func (w *writer) Get(ctx context.Context, key []byte) ([]byte, error) {
 
 // Scan implements [kv.Reader].
 func (w *writer) Scan(ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, error] {
-	if len(w.pending.log) == 0 {
+	if w.pending.log.n == 0 {
 		return w.reader.Scan(ctx, prefix)
 	}
 	return w.state.Scan(func(yield func(kv.Entry, error) bool) error {
