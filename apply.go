@@ -66,7 +66,8 @@ func recordsOf(reports []RemoveReport) []DeleteResponse {
 
 // apply carries out the steps of the plan, in order. It decides nothing. The
 // records are of what the stores say has gone. After an error it returns the
-// reports of what was done before.
+// reports of what was done before. The plan is used up: its steps become what
+// was done.
 func apply(ctx context.Context, stores Stores, plan *Plan) ([]RemoveReport, error) {
 	reports := make([]RemoveReport, 0, len(plan.Removals))
 	for _, r := range plan.Removals {
@@ -85,13 +86,13 @@ func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step
 		return nil
 	}
 	r.Records = make([]DeleteResponse, 0, recordsIn(steps))
-	r.done = make([]Step, 0, len(steps))
-	for _, step := range steps {
+	for i, step := range steps {
 		done, err := step.carryOut(ctx, stores)
 		if err != nil {
 			return err
 		}
-		r.done = append(r.done, done)
+		steps[i] = done
+		r.done = steps[:i+1]
 		r.Records = done.appendRecords(r.Records)
 		r.SpaceReclaimed += done.Removed.Size()
 	}

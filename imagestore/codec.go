@@ -32,9 +32,13 @@ func encodeImage(key []byte, img Image) []byte {
 }
 
 func decodeImage(key, value []byte) (Image, error) {
+	return readImage(idOf(key, imagePrefix), key, value)
+}
+
+func readImage(id digest.Digest, key, value []byte) (Image, error) {
 	r := record.Read(key, value)
 	img := Image{
-		ID:       idOf(key, imagePrefix),
+		ID:       id,
 		Parent:   r.Digest(),
 		Created:  r.Time(),
 		LastUsed: r.Time(),
@@ -66,9 +70,13 @@ func encodeLayer(key []byte, l Layer) []byte {
 }
 
 func decodeLayer(key, value []byte) (Layer, error) {
+	return readLayer(idOf(key, layerPrefix), key, value)
+}
+
+func readLayer(chainID digest.Digest, key, value []byte) (Layer, error) {
 	r := record.Read(key, value)
 	l := Layer{
-		ChainID: idOf(key, layerPrefix),
+		ChainID: chainID,
 		Holders: holders(&r),
 		DiffID:  r.Digest(),
 		Parent:  r.Digest(),
@@ -88,9 +96,13 @@ func encodeContent(key []byte, c Content) []byte {
 }
 
 func decodeContent(key, value []byte) (Content, error) {
+	return readContent(idOf(key, contentPrefix), key, value)
+}
+
+func readContent(dgst digest.Digest, key, value []byte) (Content, error) {
 	r := record.Read(key, value)
 	c := Content{
-		Digest:  idOf(key, contentPrefix),
+		Digest:  dgst,
 		Holders: holders(&r),
 		Size:    r.Int(),
 	}

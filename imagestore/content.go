@@ -35,7 +35,7 @@ func (s *Store) MarkGarbage(ctx context.Context, digests ...digest.Digest) error
 		return err
 	}
 	for _, dgst := range digests {
-		_, err := s.r.Get(ctx, contentKey(dgst))
+		_, err := s.r.Get(ctx, s.contentKey(dgst))
 		if errors.Is(err, kv.ErrNotFound) {
 			err = s.mark(ctx, dgst)
 		}
@@ -49,7 +49,7 @@ func (s *Store) MarkGarbage(ctx context.Context, digests ...digest.Digest) error
 // mark leaves a mark of garbage.
 func (s *Store) mark(ctx context.Context, dgst digest.Digest) error {
 	s.marked = append(s.marked, dgst)
-	return s.tx.Put(ctx, garbageKey(dgst), nil)
+	return s.tx.Put(ctx, s.garbageKey(dgst), nil)
 }
 
 // Marked returns the content that was marked as garbage through this Store, in
@@ -64,7 +64,7 @@ func (s *Store) ClearGarbage(ctx context.Context, digests ...digest.Digest) erro
 		return err
 	}
 	for _, dgst := range digests {
-		if err := s.tx.Delete(ctx, garbageKey(dgst)); err != nil {
+		if err := s.tx.Delete(ctx, s.garbageKey(dgst)); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func (s *Store) content(ctx context.Context, dgst digest.Digest) (Content, error
 	if c, ok := s.cache.contents[dgst]; ok {
 		return c, ctx.Err()
 	}
-	key := contentKey(dgst)
+	key := s.contentKey(dgst)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
 		return Content{}, missing(dgst, key)
@@ -85,7 +85,7 @@ func (s *Store) content(ctx context.Context, dgst digest.Digest) (Content, error
 	if err != nil {
 		return Content{}, err
 	}
-	c, err := decodeContent(key, value)
+	c, err := readContent(dgst, key, value)
 	if err == nil {
 		s.cache.keepContent(c)
 	}
@@ -94,7 +94,7 @@ func (s *Store) content(ctx context.Context, dgst digest.Digest) (Content, error
 
 // putContent writes the record of content.
 func (s *Store) putContent(ctx context.Context, c Content) error {
-	key := contentKey(c.Digest)
+	key := s.contentKey(c.Digest)
 	s.cache.keepContent(c)
 	return s.tx.Put(ctx, key, encodeContent(key, c))
 }
@@ -142,11 +142,11 @@ func (s *Store) hold(ctx context.Context, descs ...ocispec.Descriptor) ([]Conten
 }
 
 func (s *Store) holdOne(ctx context.Context, desc ocispec.Descriptor) (Content, error) {
-	key := contentKey(desc.Digest)
+	key := s.contentKey(desc.Digest)
 	c := Content{Digest: desc.Digest, Size: desc.Size}
 	value, err := s.r.Get(ctx, key)
 	if err == nil {
-		c, err = decodeContent(key, value)
+		c, err = readContent(desc.Digest, key, value)
 	}
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return Content{}, err
@@ -162,7 +162,7 @@ func (s *Store) holdOne(ctx context.Context, desc ocispec.Descriptor) (Content, 
 	if !s.marks {
 		return c, nil
 	}
-	return c, s.tx.Delete(ctx, garbageKey(desc.Digest))
+	return c, s.tx.Delete(ctx, s.garbageKey(desc.Digest))
 }
 
 // release takes a holder from each piece of content, adds to removed those that
@@ -189,7 +189,7 @@ func (s *Store) release(ctx context.Context, contents []Content, removed *Remove
 // garbage where marks are kept.
 func (s *Store) discard(ctx context.Context, dgst digest.Digest) error {
 	delete(s.cache.contents, dgst)
-	if err := s.tx.Delete(ctx, contentKey(dgst)); err != nil || !s.marks {
+	if err := s.tx.Delete(ctx, s.contentKey(dgst)); err != nil || !s.marks {
 		return err
 	}
 	return s.mark(ctx, dgst)
@@ -208,7 +208,7 @@ func contains(contents []Content, dgst digest.Digest) bool {
 // HoldsContent reports whether an image or a layer holds the content. It does
 // not look into the record, which may be damaged.
 func (s *Store) HoldsContent(ctx context.Context, content digest.Digest) (bool, error) {
-	return s.has(ctx, contentKey(content))
+	return s.has(ctx, s.contentKey(content))
 }
 
 // IsGarbage reports whether the bytes of the content are to be removed: they
@@ -218,7 +218,7 @@ func (s *Store) IsGarbage(ctx context.Context, content digest.Digest) (bool, err
 	if err != nil || held {
 		return false, err
 	}
-	return s.has(ctx, garbageKey(content))
+	return s.has(ctx, s.garbageKey(content))
 }
 
 func (s *Store) has(ctx context.Context, key []byte) (bool, error) {

@@ -15,22 +15,29 @@ const (
 	garbagePrefix = "garbage/" // garbage/<digest>: empty
 )
 
-func imageKey(id digest.Digest) []byte         { return join(imagePrefix, id) }
-func layerKey(chainID digest.Digest) []byte    { return join(layerPrefix, chainID) }
-func contentKey(dgst digest.Digest) []byte     { return join(contentPrefix, dgst) }
-func garbageKey(dgst digest.Digest) []byte     { return join(garbagePrefix, dgst) }
-func childKey(parent, id digest.Digest) []byte { return join(childPrefix, parent, "/", id) }
+func imageKey(id digest.Digest) []byte      { return []byte(imagePrefix + id) }
+func layerKey(chainID digest.Digest) []byte { return []byte(layerPrefix + chainID) }
+func contentKey(dgst digest.Digest) []byte  { return []byte(contentPrefix + dgst) }
 
-func join(prefix string, parts ...digest.Digest) []byte {
-	n := len(prefix)
-	for _, part := range parts {
-		n += len(part)
-	}
-	key := append(make([]byte, 0, n), prefix...)
-	for _, part := range parts {
-		key = append(key, part...)
-	}
-	return key
+// A deletion needs many keys, so a Store builds them all in one buffer: each is
+// good until the next one.
+
+func (s *Store) imageKey(id digest.Digest) []byte      { return s.key(imagePrefix, id) }
+func (s *Store) layerKey(chainID digest.Digest) []byte { return s.key(layerPrefix, chainID) }
+func (s *Store) contentKey(dgst digest.Digest) []byte  { return s.key(contentPrefix, dgst) }
+func (s *Store) garbageKey(dgst digest.Digest) []byte  { return s.key(garbagePrefix, dgst) }
+
+func (s *Store) key(prefix string, dgst digest.Digest) []byte {
+	s.keyBuffer = append(append(s.keyBuffer[:0], prefix...), dgst...)
+	return s.keyBuffer
+}
+
+// childKey is the key of a child; without an ID, the prefix of those of all
+// children.
+func childKey(parent, id digest.Digest) []byte {
+	key := make([]byte, 0, len(childPrefix)+len(parent)+1+len(id))
+	key = append(append(key, childPrefix...), parent...)
+	return append(append(key, '/'), id...)
 }
 
 // idOf is the digest that follows prefix in a key.

@@ -53,7 +53,7 @@ func (s *Store) layer(ctx context.Context, chainID digest.Digest) (*Layer, error
 	if l, ok := s.cache.layers[chainID]; ok {
 		return l, ctx.Err()
 	}
-	key := layerKey(chainID)
+	key := s.layerKey(chainID)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
 		return nil, class.Errorf(class.NotFound, "layer %s does not exist", chainID)
@@ -61,7 +61,7 @@ func (s *Store) layer(ctx context.Context, chainID digest.Digest) (*Layer, error
 	if err != nil {
 		return nil, err
 	}
-	l, err := decodeLayer(key, value)
+	l, err := readLayer(chainID, key, value)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (s *Store) layer(ctx context.Context, chainID digest.Digest) (*Layer, error
 
 // putLayer writes the record of a layer.
 func (s *Store) putLayer(ctx context.Context, l *Layer) error {
-	key := layerKey(l.ChainID)
+	key := s.layerKey(l.ChainID)
 	s.cache.keepLayer(l)
 	return s.tx.Put(ctx, key, encodeLayer(key, *l))
 }
@@ -79,7 +79,7 @@ func (s *Store) putLayer(ctx context.Context, l *Layer) error {
 // dropLayer removes the record of a layer.
 func (s *Store) dropLayer(ctx context.Context, chainID digest.Digest) error {
 	delete(s.cache.layers, chainID)
-	return s.tx.Delete(ctx, layerKey(chainID))
+	return s.tx.Delete(ctx, s.layerKey(chainID))
 }
 
 // A chain is the layers of an image to be, base to top.
@@ -134,7 +134,7 @@ func (s *Store) holdChain(ctx context.Context, links chain) ([]Content, error) {
 			l, err = s.addLayer(ctx, link)
 		case errors.Is(err, class.NotFound):
 			id := link.layer.ChainID
-			err = missing(id, layerKey(id))
+			err = missing(id, s.layerKey(id))
 		}
 		if err != nil {
 			return nil, err

@@ -42,6 +42,8 @@ type Store struct {
 	children *prefix.Prefix // whether any image has a parent
 	marks    bool           // content that goes leaves a mark of garbage
 	marked   []digest.Digest
+
+	keyBuffer []byte
 }
 
 // NewReader returns the images that r sees. Methods that write fail with an
@@ -132,7 +134,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Image, error] {
 // image returns the record of an image as it is stored, its content by digest
 // alone. The content is not to be changed.
 func (s *Store) image(ctx context.Context, id digest.Digest) (Image, error) {
-	key := imageKey(id)
+	key := s.imageKey(id)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
 		return Image{}, class.Errorf(class.NotFound, "unrecognized image ID %s", id)
@@ -140,7 +142,7 @@ func (s *Store) image(ctx context.Context, id digest.Digest) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	img, err := decodeImage(key, value)
+	img, err := readImage(id, key, value)
 	if err == nil {
 		s.cache.keepImage(img)
 	}
@@ -158,7 +160,7 @@ func (s *Store) bonds(ctx context.Context, id digest.Digest) (*bonds, error) {
 
 // putImage writes the record of an image.
 func (s *Store) putImage(ctx context.Context, img Image) error {
-	key := imageKey(img.ID)
+	key := s.imageKey(img.ID)
 	s.cache.keepImage(img)
 	return s.tx.Put(ctx, key, encodeImage(key, img))
 }
@@ -166,7 +168,7 @@ func (s *Store) putImage(ctx context.Context, img Image) error {
 // dropImage removes the record of an image.
 func (s *Store) dropImage(ctx context.Context, id digest.Digest) error {
 	delete(s.cache.images, id)
-	return s.tx.Delete(ctx, imageKey(id))
+	return s.tx.Delete(ctx, s.imageKey(id))
 }
 
 // withContent completes the content of an image with sizes and holders.

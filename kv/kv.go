@@ -35,7 +35,8 @@ var ErrNotFound = class.Errorf(class.NotFound, "key not found")
 
 // A Reader reads one consistent state of the map.
 type Reader interface {
-	// Get returns the value of key, or [ErrNotFound].
+	// Get returns the value of key, or [ErrNotFound]. It does not keep key's
+	// slice.
 	Get(ctx context.Context, key []byte) ([]byte, error)
 
 	// Scan yields every entry whose key begins with prefix, in the order of

@@ -36,7 +36,7 @@ func (s *Store) AddTag(ctx context.Context, ref reference.Named, id digest.Diges
 			return class.Errorf(class.Conflict,
 				"tag %s is already set to image %s, use the force option to replace it", name.familiar(), old)
 		}
-		if err := s.tx.Delete(ctx, idKey(old, name)); err != nil {
+		if err := s.tx.Delete(ctx, s.idKey(old, name)); err != nil {
 			return err
 		}
 	}
@@ -74,10 +74,10 @@ func (s *Store) Delete(ctx context.Context, ref reference.Named, id digest.Diges
 	if err := s.checkNames(ctx, name, id); err != nil {
 		return err
 	}
-	if err := s.tx.Delete(ctx, refKey(name)); err != nil {
+	if err := s.tx.Delete(ctx, s.refKey(name)); err != nil {
 		return err
 	}
-	return s.tx.Delete(ctx, idKey(id, name))
+	return s.tx.Delete(ctx, s.idKey(id, name))
 }
 
 // checkNames returns an error unless the reference names the image. Where its
@@ -87,7 +87,7 @@ func (s *Store) checkNames(ctx context.Context, name normal, id digest.Digest) e
 	now, err := s.get(ctx, name)
 	switch {
 	case errors.Is(err, class.Internal):
-		if _, listed := s.r.Get(ctx, idKey(id, name)); listed == nil {
+		if _, listed := s.r.Get(ctx, s.idKey(id, name)); listed == nil {
 			return nil
 		}
 		return err
@@ -129,9 +129,9 @@ func (s *Store) prepare(ctx context.Context, ref reference.Named, id digest.Dige
 
 // put writes both directions.
 func (s *Store) put(ctx context.Context, name normal, id digest.Digest) error {
-	key := refKey(name)
+	key := s.refKey(name)
 	if err := s.tx.Put(ctx, key, encode(key, id)); err != nil {
 		return err
 	}
-	return s.tx.Put(ctx, idKey(id, name), nil)
+	return s.tx.Put(ctx, s.idKey(id, name), nil)
 }

@@ -36,6 +36,8 @@ type Store struct {
 	r      kv.Reader
 	tx     kv.Tx // nil when the transaction only reads
 	parser parser
+
+	keyBuffer []byte
 }
 
 // NewReader returns the references that r sees. Methods that write fail with an
@@ -59,7 +61,7 @@ func (s *Store) Get(ctx context.Context, ref reference.Named) (digest.Digest, er
 // none when there are none.
 func (s *Store) References(ctx context.Context, id digest.Digest) ([]reference.Named, error) {
 	var refs []reference.Named
-	prefix := idKey(id, "")
+	prefix := s.idKey(id, "")
 	for entry, err := range s.r.Scan(ctx, prefix) {
 		if err != nil {
 			return nil, err
@@ -128,7 +130,7 @@ func (s *Store) association(entry kv.Entry) (Association, error) {
 
 // get returns the ID that a reference in normal form names.
 func (s *Store) get(ctx context.Context, name normal) (digest.Digest, error) {
-	key := refKey(name)
+	key := s.refKey(name)
 	value, err := s.r.Get(ctx, key)
 	if errors.Is(err, kv.ErrNotFound) {
 		return "", class.Errorf(class.NotFound, "reference %s does not exist", name)
@@ -153,15 +155,26 @@ const (
 	idPrefix  = "idref/" // idref/<id>/<reference>: empty
 )
 
-func refKey(name normal) []byte {
-	key := make([]byte, 0, len(refPrefix)+len(name)+1)
-	return append(append(key, refPrefix...), name...)
-}
+func refKey(name normal) []byte { return []byte(refPrefix + name) }
 
 func idKey(id digest.Digest, name normal) []byte {
-	key := make([]byte, 0, len(idPrefix)+len(id)+1+len(name))
-	key = append(append(key, idPrefix...), id...)
-	return append(append(key, '/'), name...)
+	return []byte(idPrefix + id.String() + "/" + string(name))
+}
+
+// A deletion needs many keys, so a Store builds them all in one buffer: each is
+// good until the next one.
+
+func (s *Store) refKey(name normal) []byte {
+	s.keyBuffer = append(append(s.keyBuffer[:0], refPrefix...), name...)
+	return s.keyBuffer
+}
+
+// idKey is the key of a reference of an image; without a name, the prefix of
+// those of all.
+func (s *Store) idKey(id digest.Digest, name normal) []byte {
+	s.keyBuffer = append(append(s.keyBuffer[:0], idPrefix...), id...)
+	s.keyBuffer = append(append(s.keyBuffer, '/'), name...)
+	return s.keyBuffer
 }
 
 func encode(key []byte, id digest.Digest) []byte {

@@ -39,7 +39,7 @@ func entryCases() []Case {
 		},
 		{
 			"kept slices",
-			"Put and Delete keep no slice of their caller, who builds many keys in one buffer.",
+			"Get, Put and Delete keep no slice of their caller, who builds many keys in one buffer.",
 			keptSlices,
 		},
 		{
@@ -140,7 +140,13 @@ func keptSlices(ctx context.Context, db kv.DB) error {
 			return err
 		}
 		copy(value, "XXXXX")
+		if _, err := tx.Get(ctx, key); err != nil {
+			return fmt.Errorf("get %q: %w", key, err)
+		}
 		copy(key, "old")
+		if got, err := tx.Get(ctx, key); err != nil || string(got) != "1" {
+			return fmt.Errorf("get %q from the buffer of another key returns %q, %v; want %q", key, got, err, "1")
+		}
 		if err := tx.Delete(ctx, key); err != nil {
 			return err
 		}
