@@ -116,9 +116,12 @@ func (p *parser) repository(name string) (reference.Named, error) {
 	if name == p.name && p.repo != nil {
 		return p.repo, nil
 	}
-	repo, err := reference.WithName(name)
-	if err != nil {
-		return nil, err
+	repo, ok := plainRepository(name)
+	if !ok {
+		var err error
+		if repo, err = reference.WithName(name); err != nil {
+			return nil, err
+		}
 	}
 	p.name, p.repo = name, repo
 	return repo, nil
