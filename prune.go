@@ -4,7 +4,10 @@ import (
 	"context"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/jettison-oci/jettison/filter"
+	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
@@ -139,25 +142,16 @@ func (s *Service) applyPrune(ctx context.Context, plan *Plan) ([]RemoveReport, e
 
 // planPrune plans a whole prune on one state of the stores.
 func (s *Service) planPrune(ctx context.Context, stores Stores, req request) (*Plan, error) {
-	p := &pruner{planner: s.planner(stores), policy: req.prune}
-	queue, unreadable, err := p.survey(ctx, keepRecords)
+	p := &pruner{planner: s.planner(stores), policy: req.prune, records: make(map[digest.Digest]imagestore.Image)}
+	queue, unreadable, err := p.survey(ctx)
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{request: req, Removals: unreadable}
-	for _, known := range queue {
-		if p.gone(known.id) {
-			continue // it went as an ancestor
-		}
-		p.turn = known
-		removal, err := p.consider(ctx, *known.record)
-		if err != nil {
-			return nil, err
-		}
-		if !removal.empty() {
-			plan.Removals = append(plan.Removals, removal)
-		}
+	plan, err := p.planBatch(ctx, queue)
+	if err != nil {
+		return nil, err
 	}
+	plan.request, plan.Removals = req, slices.Concat(unreadable, plan.Removals)
 	return plan, nil
 }
 
@@ -175,7 +169,7 @@ func (r *pruneRun) do(ctx context.Context, batchSize int) error {
 	var queue []candidate
 	err := r.service.backend.View(ctx, func(stores Stores) error {
 		p := &pruner{planner: r.service.planner(stores), policy: r.policy}
-		chosen, unreadable, err := p.survey(ctx, dropRecords)
+		chosen, unreadable, err := p.survey(ctx)
 		if err != nil {
 			return err
 		}

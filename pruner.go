@@ -20,6 +20,17 @@ type pruner struct {
 	policy *pruning
 	found  *survey
 	turn   candidate // the one of the survey that is being looked at
+	// records are those that the survey has read, for who plans on the same
+	// state: each is then read once. Nil where others may have worked since.
+	records map[digest.Digest]imagestore.Image
+}
+
+// Image returns the record of an image that is still there.
+func (p *pruner) Image(ctx context.Context, id digest.Digest) (imagestore.Image, error) {
+	if img, ok := p.records[id]; ok && !p.gone(id) {
+		return img, ctx.Err()
+	}
+	return p.planner.Image(ctx, id)
 }
 
 // planBatch plans some of the images that the survey has found.

@@ -38,19 +38,17 @@ func (s *survey) clone() *survey {
 type candidate struct {
 	id                digest.Digest
 	created, lastUsed time.Time
-	record            *imagestore.Image // nil unless the survey keeps records
 }
 
 // survey looks at the whole store once. It returns the images that the filters
 // may choose, in the order in which they are looked at, and those that are kept
-// because they are unreadable. Records are kept for who plans at once: each is
-// then read only once.
-func (p *pruner) survey(ctx context.Context, keep records) ([]candidate, []Removal, error) {
+// because they are unreadable.
+func (p *pruner) survey(ctx context.Context) ([]candidate, []Removal, error) {
 	p.found = &survey{}
 	if err := p.resolveBounds(ctx); err != nil {
 		return nil, nil, err
 	}
-	s := scan{records: keep, created: p.creationTimes(), measure: p.measure()}
+	s := scan{created: p.creationTimes(), measure: p.measure()}
 	for img, err := range p.stores.Images.All(ctx) {
 		if err := s.add(ctx, p, img, err); err != nil {
 			return nil, nil, err
@@ -66,17 +64,8 @@ func (p *pruner) survey(ctx context.Context, keep records) ([]candidate, []Remov
 	return s.queue, s.kept, nil
 }
 
-// records says what a survey does with the records of the images it chooses.
-type records int
-
-const (
-	dropRecords records = iota
-	keepRecords
-)
-
 // A scan is one walk over all images.
 type scan struct {
-	records records
 	queue   []candidate
 	kept    []Removal
 	created map[digest.Digest]time.Time // nil when nobody asks
@@ -102,18 +91,12 @@ func (s *scan) add(ctx context.Context, p *pruner, img imagestore.Image, err err
 		}
 	}
 	if p.chooses(img) || p.policy.explain {
-		s.choose(img)
+		s.queue = append(s.queue, candidateOf(img))
+		if p.records != nil {
+			p.records[img.ID] = img
+		}
 	}
 	return nil
-}
-
-func (s *scan) choose(img imagestore.Image) {
-	c := candidateOf(img)
-	if s.records == keepRecords {
-		record := img
-		c.record = &record
-	}
-	s.queue = append(s.queue, c)
 }
 
 func candidateOf(img imagestore.Image) candidate {
