@@ -25,7 +25,7 @@ type PruneOptions struct {
 	// unreadable.
 	Explain bool
 	// BatchSize is how many images are looked at in one transaction; others can
-	// work between two. Zero means 16,384, and less is InvalidArgument. What is
+	// work between two. Zero means 65,536, and less is InvalidArgument. What is
 	// pruned does not depend on it.
 	BatchSize int
 	// Progress, if not nil, is called after each transaction.
@@ -54,7 +54,7 @@ type PruneReport struct {
 
 // defaultBatch is how many images are looked at in one transaction. It bounds
 // what a transaction holds in memory and how long it keeps others waiting.
-const defaultBatch = 16384
+const defaultBatch = 65536
 
 // ImagesPrune deletes the images that nothing needs, by rules P1 to P10: by
 // default the dangling ones, with All every one without a use. An image in use
