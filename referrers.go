@@ -39,16 +39,22 @@ func (o *overlay) Subjects(ctx context.Context, img imagestore.Image, refs []ref
 // that there or not: by its record, or by a tag of the referrers tag schema
 // (rule S5).
 func isReferrer(img imagestore.Image, refs []reference.Named) bool {
-	return img.Subject != "" || len(ownReferences(refs)) < len(refs)
+	return img.Subject != "" || slices.ContainsFunc(refs, isAbout)
 }
 
 // ownReferences are the references that name an image for its own sake, and not
 // for what it is about.
 func ownReferences(refs []reference.Named) []reference.Named {
-	return slices.DeleteFunc(slices.Clone(refs), func(ref reference.Named) bool {
-		_, about := refstore.SubjectOf(ref)
-		return about
-	})
+	if !slices.ContainsFunc(refs, isAbout) {
+		return refs
+	}
+	return slices.DeleteFunc(slices.Clone(refs), isAbout)
+}
+
+// isAbout reports whether the reference names its image for what that is about.
+func isAbout(ref reference.Named) bool {
+	_, about := refstore.SubjectOf(ref)
+	return about
 }
 
 // staysReferrer notes that an image without references stays all the same, for

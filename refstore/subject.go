@@ -2,6 +2,7 @@ package refstore
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -27,6 +28,9 @@ func SubjectOf(ref reference.Named) (subject digest.Digest, ok bool) {
 }
 
 func subjectOfTag(tag string) (digest.Digest, bool) {
+	if !strings.HasPrefix(tag, "sha") { // nearly all, without the expression
+		return "", false
+	}
 	found := subjectTag.FindStringSubmatch(tag)
 	if found == nil {
 		return "", false
