@@ -33,6 +33,7 @@ func tables() []table {
 		{"Jettison / bbolt", "jettison/bbolt", number},
 		{"Docker / Jettison", "docker/jettison", number},
 	}
+	image := column{"one image", "ns/image", func(nanos float64) string { return duration(nanos / 1000) }}
 	return []table{
 		{"delete", micros, []row{
 			{"one image of %s, by its tag", "Delete/images"},
@@ -41,9 +42,14 @@ func tables() []table {
 		}},
 		{"open", micros, []row{{"%s images", "Open/images"}}},
 		{"prune", micros, []row{{"%s unused tagged images, each", "Prune/images"}}},
-		{"prune-large", []column{{"one image", "ns/image", func(nanos float64) string { return duration(nanos / 1000) }}}, []row{
+		{"prune-large", []column{image}, []row{
 			{"%s images, Jettison", "Prune/images/jettison"},
 			{"%s images, bbolt", "Prune/images/bbolt"},
+			{"%s images, of which a filter chooses one in 20,000", "Prune/images/few"},
+			{"%s images, a bare scan of their records", "Prune/images/scan"},
+		}},
+		{"prune-batch", []column{image, {"largest heap", "heap-MiB", func(mib float64) string { return number(mib) + " MiB" }}}, []row{
+			{"batches of %s", "PruneBatch/batch"},
 		}},
 		{"callers", []column{
 			{"bbolt", "bbolt-deletes/s", number},
