@@ -37,8 +37,8 @@ func run(args []string) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	cmd, err := root.ExecuteContextC(ctx)
-	if out.err != nil && (err == nil || errors.Is(err, out.err)) {
-		err = failed{out.err}
+	if writing := out.err(); writing != nil && (err == nil || errors.Is(err, writing)) {
+		err = failed{writing}
 	}
 	return conclude(ctx, cmd, err)
 }

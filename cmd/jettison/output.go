@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/docker/go-units"
@@ -18,18 +19,30 @@ const (
 )
 
 // results is standard output. It keeps the first error of writing, so that no
-// command need look at it: help, for one, does not.
+// command need look at it: help, for one, does not. A write that nobody reads may
+// still be waiting when an interrupt has ended the command.
 type results struct {
-	w   io.Writer
-	err error
+	w io.Writer
+
+	mu    sync.Mutex
+	first error
 }
 
 func (r *results) Write(p []byte) (int, error) {
 	n, err := r.w.Write(p)
-	if r.err == nil {
-		r.err = err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.first == nil {
+		r.first = err
 	}
 	return n, err
+}
+
+// err is the first error of writing.
+func (r *results) err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.first
 }
 
 // printJSON writes v as one line.
