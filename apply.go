@@ -114,8 +114,22 @@ func (s Step) carryOut(ctx context.Context, stores Stores) (Step, error) {
 		err := stores.References.Delete(ctx, s.Untag, s.Image)
 		return s, s.failed("untag", err)
 	}
+	if s.Without != nil {
+		return s.replace(ctx, stores)
+	}
 	removed, err := stores.Images.Delete(ctx, s.Image)
 	return Step{Image: s.Image, Removed: removed}, s.failed("delete", err)
+}
+
+// replace puts an index without some manifests in the place of the index.
+func (s Step) replace(ctx context.Context, stores Stores) (Step, error) {
+	indexes, ok := stores.Images.(PlatformStore)
+	if !ok {
+		return s, class.Errorf(class.InvalidArgument, "this store cannot remove single platforms")
+	}
+	next, removed, err := indexes.Replace(ctx, s.Image, s.Without)
+	s.Becomes, s.Removed = next.ID, removed
+	return s, s.failed("remove platforms of", err)
 }
 
 // failed says what the step was to do, if err is not nil.
@@ -175,6 +189,7 @@ func (r *Removal) check(now *Removal) error {
 type plannedStep struct {
 	reference string
 	image     digest.Digest
+	becomes   digest.Digest
 	record    DeleteResponse
 }
 
@@ -190,7 +205,7 @@ func (p *Plan) steps() []plannedStep {
 	for _, r := range p.Removals {
 		for _, step := range r.Steps {
 			for _, record := range step.appendRecords(nil) {
-				all = append(all, plannedStep{r.Reference, step.Image, record})
+				all = append(all, plannedStep{r.Reference, step.Image, step.Becomes, record})
 			}
 		}
 	}

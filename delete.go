@@ -70,6 +70,9 @@ type planner struct {
 	*overlay
 	platforms PlatformMatcher
 	log       *slog.Logger
+	// spares says why a referrer stays when its subject goes (rule S2); nil when
+	// nothing but its uses and its tags can say so.
+	spares func(img imagestore.Image, refs []reference.Named) *Kept
 }
 
 func (s *Service) planner(stores Stores) *planner {
@@ -132,6 +135,9 @@ func (n names) has(typed string) bool {
 func idPrefixKey(typed string) string { return "ID " + typed }
 
 func (p *planner) remove(ctx context.Context, r *Removal, t target, opts RemoveOptions) error {
+	if going := p.going(t, opts.Platforms); len(going) > 0 { // M2
+		return p.removePlatforms(ctx, r, t, going, opts)
+	}
 	if t.ref != nil {
 		return p.removeByReference(ctx, r, t, opts)
 	}
@@ -161,7 +167,7 @@ func (p *planner) removeByReference(ctx context.Context, r *Removal, t target, o
 	if len(rest) > 0 || t.image == nil { // D4, R5
 		return nil
 	}
-	if stays, err := p.staysReferrer(ctx, r, *t.image); err != nil || stays { // S1
+	if stays, err := p.staysReferrer(ctx, r, t.id); err != nil || stays { // S1
 		return err
 	}
 	mask := conflict.Hard // D5
@@ -238,7 +244,7 @@ func (p *planner) deleteImage(ctx context.Context, r *Removal, img imagestore.Im
 		p.log.WarnContext(ctx, "layers stay behind", "image", img.ID, "error", err)
 	}
 	r.Steps = append(r.Steps, Step{Image: img.ID, Removed: removed})
-	if err := p.takeReferrers(ctx, r, img.ID, opts); err != nil { // S2
+	if err := p.deleteReferrers(ctx, r, img.ID, opts); err != nil { // S2
 		return err
 	}
 	if !opts.PruneChildren || img.Parent == "" {
@@ -254,6 +260,9 @@ func (p *planner) pruneParent(ctx context.Context, r *Removal, id digest.Digest,
 	parent, err := p.Image(ctx, id)
 	switch {
 	case err == nil:
+		if held, err := p.isHeld(ctx, id); held || err != nil { // S1
+			return err
+		}
 		return p.deleteQuietly(ctx, r, parent, conflict.Hard|conflict.Soft, opts)
 	case isDamage(err):
 		p.log.WarnContext(ctx, "parent image is not pruned", "image", id, "error", err)

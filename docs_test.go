@@ -21,7 +21,7 @@ const semantics = "docs/semantics.md"
 var (
 	ruleRow       = regexp.MustCompile(`(?m)^\| ([A-Z]\d+)( \*planned\*)? \|`)
 	differenceRow = regexp.MustCompile(`(?m)^\| ([a-z]+-([A-Z]\d+)(?:-[a-z]+)?) \| ([A-Z]\d+) \|`)
-	citation      = regexp.MustCompile(`\b[RDPLCES]\d{1,2}\b`)
+	citation      = regexp.MustCompile(`\b[RDPLCEMS]\d{1,2}\b`)
 )
 
 func TestEveryRuleIsExercised(t *testing.T) {

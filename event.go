@@ -22,15 +22,16 @@ const (
 )
 
 // An Event tells that a change has happened and is durable (rule E2). Each
-// removed reference and each deleted image has one, in record order; layers
-// have none.
+// removed reference and each deleted image has one, in record order, and so has
+// each manifest that is taken out of an index; layers have none.
 type Event struct {
 	// Action is what happened.
 	Action Action
-	// Image is the ID of the image; empty for a prune.
+	// Image is the ID of the image, or of the index that lost a manifest; empty
+	// for a prune.
 	Image digest.Digest
 	// Name is the familiar form of the reference for an untag, and the ID of
-	// the image for a delete; empty for a prune.
+	// the image or the digest of the manifest for a delete; empty for a prune.
 	Name string
 	// SpaceReclaimed is the number of bytes that a prune has freed.
 	SpaceReclaimed int64
@@ -47,11 +48,25 @@ func (s *Service) announce(ctx context.Context, reports []RemoveReport) {
 	ctx, now := context.WithoutCancel(ctx), s.now()
 	for _, report := range reports {
 		for _, step := range report.done {
-			event := Event{Action: ActionDelete, Image: step.Image, Name: step.Image.String(), Time: now}
-			if step.Untag != nil {
-				event.Action, event.Name = ActionUntag, reference.FamiliarString(step.Untag)
+			for _, event := range step.events() {
+				event.Time = now
+				s.events(ctx, event)
 			}
-			s.events(ctx, event)
 		}
 	}
+}
+
+// events are those of a step that was carried out, without their time.
+func (s Step) events() []Event {
+	if s.Untag != nil {
+		return []Event{{Action: ActionUntag, Image: s.Image, Name: reference.FamiliarString(s.Untag)}}
+	}
+	if s.Without == nil {
+		return []Event{{Action: ActionDelete, Image: s.Image, Name: s.Image.String()}}
+	}
+	events := make([]Event, 0, len(s.Without))
+	for _, manifest := range s.Without {
+		events = append(events, Event{Action: ActionDelete, Image: s.Image, Name: manifest.String()})
+	}
+	return events
 }

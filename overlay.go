@@ -23,6 +23,10 @@ type overlay struct {
 	// layers are those that several hold, with the holders that they will have.
 	// Each is asked for once.
 	layers map[digest.Digest]imagestore.Layer
+
+	referrers ReferrerStore // nil where the store knows of none
+	indexes   PlatformStore // nil where platforms cannot be removed
+	replaced  replacements
 }
 
 // A fate is what will happen to an image.
@@ -39,7 +43,7 @@ const (
 var _ conflict.Facts = (*overlay)(nil)
 
 func newOverlay(stores Stores, now time.Time) *overlay {
-	return &overlay{
+	o := &overlay{
 		stores:  stores,
 		now:     now,
 		images:  make(map[digest.Digest]fate),
@@ -47,12 +51,18 @@ func newOverlay(stores Stores, now time.Time) *overlay {
 		content: make(map[digest.Digest]int),
 		layers:  make(map[digest.Digest]imagestore.Layer),
 	}
+	o.referrers, _ = stores.Images.(ReferrerStore)
+	o.indexes, _ = stores.Images.(PlatformStore)
+	return o
 }
 
 // Image returns the record of an image that is still there.
 func (o *overlay) Image(ctx context.Context, id digest.Digest) (imagestore.Image, error) {
 	if o.gone(id) {
 		return imagestore.Image{}, noSuchImage(id.String())
+	}
+	if img, ok := o.replaced.made[id]; ok {
+		return img, nil
 	}
 	return o.stores.Images.Get(ctx, id)
 }
@@ -63,13 +73,15 @@ func (o *overlay) gone(id digest.Digest) bool { return o.images[id]&deleted != 0
 // Search returns the IDs with this prefix of the images that are still there.
 func (o *overlay) Search(ctx context.Context, prefix string) ([]digest.Digest, error) {
 	ids, err := o.stores.Images.Search(ctx, prefix)
-	return o.remaining(ids), err
+	return o.remaining(o.replaced.search(ids, prefix)), err
 }
 
 // Children returns the children that are still there. An image whose parent
 // link names itself is not its own child.
 func (o *overlay) Children(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	ids, err := o.stores.Images.Children(ctx, id)
+	ids, err := eachOrigin(o, id, func(id digest.Digest) ([]digest.Digest, error) {
+		return o.stores.Images.Children(ctx, id)
+	})
 	ids = slices.DeleteFunc(o.remaining(ids), func(child digest.Digest) bool { return child == id })
 	return ids, err
 }
@@ -87,7 +99,7 @@ func (o *overlay) Resolve(ctx context.Context, ref reference.Named) (digest.Dige
 	if err == nil && o.images[id]&untagged != 0 {
 		return "", noSuchImage(reference.FamiliarString(ref))
 	}
-	return id, err
+	return o.replaced.now(id), err
 }
 
 // References returns the references to the image that are still there.
@@ -95,7 +107,9 @@ func (o *overlay) References(ctx context.Context, id digest.Digest) ([]reference
 	if o.images[id]&untagged != 0 {
 		return nil, ctx.Err()
 	}
-	refs, err := o.stores.References.References(ctx, id)
+	refs, err := eachOrigin(o, id, func(id digest.Digest) ([]reference.Named, error) {
+		return o.stores.References.References(ctx, id)
+	})
 	if len(o.refs) == 0 {
 		return refs, err
 	}
@@ -131,24 +145,42 @@ func (o *overlay) removeReferences(id digest.Digest) { o.images[id] |= untagged 
 // below it stays.
 func (o *overlay) removeImage(ctx context.Context, img imagestore.Image) (imagestore.Removed, error) {
 	o.images[img.ID] |= deleted
-	var gone imagestore.Removed
+	return o.release(ctx, img)
+}
+
+// release notes that what the image holds loses that holder.
+func (o *overlay) release(ctx context.Context, img imagestore.Image) (gone imagestore.Removed, damage error) {
 	o.releaseContent(&gone, img.Content)
-	for chain := img.Layer; chain != ""; {
+	for _, chain := range img.Chains() {
+		err := o.releaseChain(ctx, &gone, chain)
+		switch {
+		case err == nil:
+		case isDamage(err):
+			damage = err
+		default:
+			return gone, err
+		}
+	}
+	return gone, damage
+}
+
+func (o *overlay) releaseChain(ctx context.Context, gone *imagestore.Removed, chain digest.Digest) error {
+	for chain != "" {
 		if slices.ContainsFunc(gone.Layers, func(l imagestore.Layer) bool { return l.ChainID == chain }) {
-			break // a chain in a circle ends where it began
+			return nil // a chain in a circle ends where it began
 		}
 		layer, err := o.releaseLayer(ctx, chain)
 		if err != nil {
-			return gone, err
+			return err
 		}
 		if layer.Holders > 0 {
-			break
+			return nil
 		}
 		gone.Layers = append(gone.Layers, layer)
-		o.releaseContent(&gone, layer.Content)
+		o.releaseContent(gone, layer.Content)
 		chain = layer.Parent
 	}
-	return gone, nil
+	return nil
 }
 
 // releaseLayer notes that a layer will have lost a holder, and returns it as it

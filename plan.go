@@ -18,8 +18,8 @@ type RemoveOptions struct {
 	// PruneChildren deletes the ancestors that nothing needs any more (rule
 	// D11). The name is Docker's.
 	PruneChildren bool `json:",omitempty"`
-	// Platforms are the platforms to delete. One must match the image (rule
-	// R8); none means the image as it is.
+	// Platforms are the platforms to delete. Each must match the image (rule
+	// R8) or a manifest of the index (rule M2); none means the image as it is.
 	Platforms []ocispec.Platform `json:",omitempty"`
 }
 
@@ -28,8 +28,8 @@ type RemoveOptions struct {
 type DeleteResponse struct {
 	// Untagged is the familiar form of a removed reference.
 	Untagged string `json:",omitempty"`
-	// Deleted is the ID of a deleted image or the chain ID of a layer that
-	// went with it.
+	// Deleted is the ID of a deleted image, the digest of a manifest that was
+	// taken out of an index, or the chain ID of a layer that went with it.
 	Deleted string `json:",omitempty"`
 }
 
@@ -61,11 +61,17 @@ type Removal struct {
 
 // A Step is one change to the stores.
 type Step struct {
-	// Image is the ID of the image that is untagged or deleted.
+	// Image is the ID of the image that is untagged, deleted or replaced.
 	Image digest.Digest
-	// Untag is the reference that is removed; nil when the image is deleted.
+	// Untag is the reference that is removed; nil when the image is deleted or
+	// replaced.
 	Untag reference.Named
-	// Removed is what goes with a deleted image.
+	// Without are the manifests that are taken out of an index, in its order; nil
+	// when the image is deleted or untagged (rule M2).
+	Without []digest.Digest
+	// Becomes is the ID of the index without them.
+	Becomes digest.Digest
+	// Removed is what goes with a deleted image or with those manifests.
 	Removed imagestore.Removed
 }
 
@@ -113,7 +119,12 @@ func (s Step) appendRecords(records []DeleteResponse) []DeleteResponse {
 	if s.Untag != nil {
 		return append(records, DeleteResponse{Untagged: reference.FamiliarString(s.Untag)})
 	}
-	records = append(records, DeleteResponse{Deleted: s.Image.String()})
+	if s.Without == nil {
+		records = append(records, DeleteResponse{Deleted: s.Image.String()})
+	}
+	for _, manifest := range s.Without {
+		records = append(records, DeleteResponse{Deleted: manifest.String()})
+	}
 	for _, layer := range s.Removed.Layers {
 		records = append(records, DeleteResponse{Deleted: layer.ChainID.String()})
 	}

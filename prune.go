@@ -142,7 +142,8 @@ func (s *Service) applyPrune(ctx context.Context, plan *Plan) ([]RemoveReport, e
 
 // planPrune plans a whole prune on one state of the stores.
 func (s *Service) planPrune(ctx context.Context, stores Stores, req request) (*Plan, error) {
-	p := &pruner{planner: s.planner(stores), policy: req.prune, records: make(map[digest.Digest]imagestore.Image)}
+	p := s.pruner(stores, req.prune)
+	p.records = make(map[digest.Digest]imagestore.Image)
 	queue, unreadable, err := p.survey(ctx)
 	if err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ type pruneRun struct {
 func (r *pruneRun) do(ctx context.Context, batchSize int) error {
 	var queue []candidate
 	err := r.service.backend.View(ctx, func(stores Stores) error {
-		p := &pruner{planner: r.service.planner(stores), policy: r.policy}
+		p := r.service.pruner(stores, r.policy)
 		chosen, unreadable, err := p.survey(ctx)
 		if err != nil {
 			return err
@@ -204,7 +205,8 @@ func (r *pruneRun) batch(ctx context.Context, images []candidate) error {
 	s := r.service
 	var after *survey
 	reports, err := s.update(ctx, func(stores Stores) (*Plan, error) {
-		p := &pruner{planner: s.planner(stores), policy: r.policy, found: r.survey.clone()}
+		p := s.pruner(stores, r.policy)
+		p.found = r.survey.clone()
 		after = p.found
 		return p.planBatch(ctx, images)
 	})

@@ -33,6 +33,12 @@ func (p *pruner) Image(ctx context.Context, id digest.Digest) (imagestore.Image,
 	return p.planner.Image(ctx, id)
 }
 
+func (s *Service) pruner(stores Stores, policy *pruning) *pruner {
+	p := &pruner{planner: s.planner(stores), policy: policy}
+	p.spares = p.spareReferrer
+	return p
+}
+
 // planBatch plans some of the images that the survey has found.
 func (p *pruner) planBatch(ctx context.Context, images []candidate) (*Plan, error) {
 	plan := &Plan{Removals: make([]Removal, 0, len(images))}
@@ -92,7 +98,7 @@ func (p *pruner) take(ctx context.Context, r *Removal, img imagestore.Image) err
 	if len(r.Steps) == before {
 		return nil
 	}
-	for _, step := range r.Steps[before:] { // with what is about it
+	for _, step := range r.Steps[before:] {
 		p.found.toFree -= step.Removed.Size()
 	}
 	if img.Parent == "" {
@@ -123,7 +129,10 @@ func (p *pruner) takeAncestor(ctx context.Context, r *Removal, id digest.Digest)
 		r.Kept = append(r.Kept, Kept{Image: id, Why: WhyFiltered, Detail: key})
 		return nil
 	}
-	why, err := p.mustStay(ctx, img, nil)
+	why, err := p.awaitsSubject(ctx, img, nil)
+	if err == nil && why == nil {
+		why, err = p.mustStay(ctx, img, nil)
+	}
 	if err != nil || why != nil {
 		r.Kept = append(r.Kept, keepFor(id, why).Kept...)
 		return err
@@ -176,13 +185,13 @@ func (p *pruner) notChosen(ctx context.Context, img imagestore.Image, refs []ref
 	if !p.policy.filter.MatchReferences(refs) {
 		return &Kept{Why: WhyFiltered, Detail: filter.Reference}, nil
 	}
-	if why, err := p.spared(ctx, img, refs); err != nil || why != nil {
+	if why, err := p.awaitsSubject(ctx, img, refs); err != nil || why != nil { // S1, S4
 		return why, err
 	}
 	if p.policy.all {
 		return nil, nil
 	}
-	if slices.ContainsFunc(ownReferences(refs), isTag) {
+	if slices.ContainsFunc(p.ownReferences(refs), isTag) {
 		return &Kept{Why: WhyNotDangling}, nil
 	}
 	children, err := p.Children(ctx, img.ID)
@@ -236,7 +245,7 @@ func isDamagedUse(err error) bool {
 }
 
 // keepUnchosen keeps an image that was not chosen, without a word unless all
-// is to be explained.
+// is to be explained or it is orphaned (rule S4).
 func (p *pruner) keepUnchosen(id digest.Digest, why *Kept) Removal {
 	if why == nil || !p.policy.explain && why.Why != WhyOrphaned {
 		return Removal{}

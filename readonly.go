@@ -44,6 +44,57 @@ func (readOnlyImages) Delete(context.Context, digest.Digest) (imagestore.Removed
 	return imagestore.Removed{}, errReadOnly
 }
 
+// readOnlyReferrers is readOnlyImages for a store that knows of referrers.
+type readOnlyReferrers struct {
+	readOnlyImages
+	referrers ReferrerStore
+}
+
+func (r readOnlyReferrers) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	return r.referrers.Referrers(ctx, id)
+}
+
+func (r readOnlyReferrers) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	return r.referrers.Subjects(ctx, id)
+}
+
+// readOnlyPlatforms is readOnlyImages for a store that keeps indexes.
+type readOnlyPlatforms struct {
+	ImageStore
+	indexes PlatformStore
+}
+
+func (r readOnlyPlatforms) Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error) {
+	return r.indexes.Without(ctx, id, manifests)
+}
+
+func (readOnlyPlatforms) Replace(context.Context, digest.Digest, []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
+	return imagestore.Image{}, imagestore.Removed{}, errReadOnly
+}
+
+// readOnlyBoth is both.
+type readOnlyBoth struct {
+	readOnlyPlatforms
+	ReferrerStore
+}
+
+// readOnly shows an image store, with the abilities that it has, to a view.
+func readOnly(store ImageStore) ImageStore {
+	shown := readOnlyImages{store}
+	referrers, knows := store.(ReferrerStore)
+	indexes, keeps := store.(PlatformStore)
+	switch {
+	case knows && keeps:
+		return readOnlyBoth{readOnlyPlatforms{shown, indexes}, readOnlyReferrers{shown, referrers}}
+	case knows:
+		return readOnlyReferrers{shown, referrers}
+	case keeps:
+		return readOnlyPlatforms{shown, indexes}
+	default:
+		return shown
+	}
+}
+
 // readOnlyReferences shows a reference store to a view.
 type readOnlyReferences struct{ store ReferenceStore }
 

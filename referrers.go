@@ -6,46 +6,150 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/record"
 	"github.com/jettison-oci/jettison/refstore"
 )
 
-// Referrers returns the images about this one that are still there, as far as
-// the store knows of such.
+// deleteReferrers deletes what is about an image that goes, and what is about
+// that, each with all its references, by ID (rule S2). What is about another
+// image too goes with the last; what something holds stays.
+func (p *planner) deleteReferrers(ctx context.Context, r *Removal, id digest.Digest, opts RemoveOptions) error {
+	referrers, err := p.Referrers(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, referrer := range referrers {
+		if p.gone(referrer) {
+			continue // it went with another one
+		}
+		if err := p.deleteReferrer(ctx, r, referrer, opts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *planner) deleteReferrer(ctx context.Context, r *Removal, id digest.Digest, opts RemoveOptions) error {
+	img, err := p.Image(ctx, id)
+	if isDamage(err) {
+		r.Kept = append(r.Kept, Kept{Image: id, Why: WhyUnreadable, Detail: err.Error()})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if stays, err := p.staysReferrer(ctx, r, id); stays || err != nil { // S1
+		return err
+	}
+	refs, err := p.References(ctx, id)
+	if err != nil {
+		return err
+	}
+	why, err := p.referrerStays(ctx, img, refs)
+	if err != nil || why != nil {
+		r.Kept = append(r.Kept, keepFor(id, why).Kept...)
+		return err
+	}
+	for _, ref := range refs {
+		p.untag(r, ref, id)
+	}
+	return p.deleteImage(ctx, r, img, opts)
+}
+
+// referrerStays says why a referrer whose subject goes stays: a use or a child, a
+// reference of its own (rule S3), or what a prune keeps.
+func (p *planner) referrerStays(ctx context.Context, img imagestore.Image, refs []reference.Named) (*Kept, error) {
+	found, err := conflict.Check(ctx, p, img.ID, conflict.InUse|conflict.DependentChild)
+	var damage *record.DamageError
+	switch {
+	case errors.As(err, &damage): // what cannot be read might use it
+		return &Kept{Why: WhyUnreadable, Detail: err.Error()}, nil
+	case err != nil:
+		return nil, err
+	case found != nil:
+		return &Kept{Why: WhyConflict, Conflicts: found.Conflicts}, nil
+	}
+	if own := p.ownReferences(refs); len(own) > 0 {
+		why := &Kept{Why: WhyConflict}
+		for _, ref := range own {
+			why.Conflicts = append(why.Conflicts, conflict.Conflict{Kind: conflict.ActiveReference, Reference: ref})
+		}
+		return why, nil
+	}
+	if p.spares != nil {
+		return p.spares(img, refs), nil
+	}
+	return nil, nil
+}
+
+// Referrers returns the images that are still there and about the image, or were
+// when it was.
 func (o *overlay) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	store, ok := o.stores.Images.(ReferrerStore)
-	if !ok {
+	if o.referrers == nil {
 		return nil, nil
 	}
-	ids, err := store.Referrers(ctx, id)
+	ids, err := eachOrigin(o, id, func(id digest.Digest) ([]digest.Digest, error) { return o.referrers.Referrers(ctx, id) })
 	return o.remaining(ids), err
 }
 
-// Subjects returns the images still there that this one, with these references
-// left, is about.
-func (o *overlay) Subjects(ctx context.Context, img imagestore.Image, refs []reference.Named) ([]digest.Digest, error) {
-	store, ok := o.stores.Images.(ReferrerStore)
-	if !ok || !isReferrer(img, refs) {
+// Subjects returns the images that are still there and that the image is about.
+func (o *overlay) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	if o.referrers == nil {
 		return nil, nil
 	}
-	ids, err := store.Subjects(ctx, img.ID)
-	return o.remaining(ids), err
+	about, err := o.about(ctx, id)
+	if err != nil || len(about) == 0 {
+		return nil, err
+	}
+	subjects, err := o.referrers.Subjects(ctx, id)
+	var there []digest.Digest
+	for _, subject := range subjects {
+		now := o.replaced.now(subject)
+		if now != subject && !o.replaced.untouched(subject, about) || o.gone(now) || now == id {
+			continue
+		}
+		there = append(there, now)
+	}
+	return there, err
 }
 
-// isReferrer reports whether an image with these references is about another, be
-// that there or not: by its record, or by a tag of the referrers tag schema
-// (rule S5).
-func isReferrer(img imagestore.Image, refs []reference.Named) bool {
-	return img.Subject != "" || slices.ContainsFunc(refs, isAbout)
+// about are the digests that the image is about, by its record and by the tags
+// that it still has (rule S5); none for one that is not a referrer. Of one whose
+// record cannot be read the tags alone are known.
+func (o *overlay) about(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	if o.referrers == nil {
+		return nil, nil
+	}
+	img, err := o.Image(ctx, id)
+	if err != nil && !isDamage(err) {
+		return nil, err
+	}
+	refs, err := o.References(ctx, id)
+	return aboutOf(img, refs), err
+}
+
+func aboutOf(img imagestore.Image, refs []reference.Named) []digest.Digest {
+	var about []digest.Digest
+	if img.Subject != "" {
+		about = append(about, img.Subject)
+	}
+	for _, ref := range refs {
+		if subject, ok := refstore.SubjectOf(ref); ok {
+			about = append(about, subject)
+		}
+	}
+	return about
 }
 
 // ownReferences are the references that name an image for its own sake, and not
-// for what it is about.
-func ownReferences(refs []reference.Named) []reference.Named {
-	if !slices.ContainsFunc(refs, isAbout) {
+// for what it is about (rule S5).
+func (o *overlay) ownReferences(refs []reference.Named) []reference.Named {
+	if o.referrers == nil || !slices.ContainsFunc(refs, isAbout) {
 		return refs
 	}
 	return slices.DeleteFunc(slices.Clone(refs), isAbout)
@@ -57,97 +161,71 @@ func isAbout(ref reference.Named) bool {
 	return about
 }
 
-// staysReferrer notes that an image without references stays all the same, for
-// what it is about is there (rule S1), and reports whether it does.
-func (p *planner) staysReferrer(ctx context.Context, r *Removal, img imagestore.Image) (bool, error) {
-	subjects, err := p.Subjects(ctx, img, nil)
-	if err != nil || len(subjects) == 0 {
+// isOwnTag reports whether ref is a tag, and one that is its image's own.
+func (o *overlay) isOwnTag(ref reference.Named) bool {
+	return isTag(ref) && len(o.ownReferences([]reference.Named{ref})) > 0
+}
+
+// staysReferrer reports whether an image stays for what it is about is there
+// (rule S1), and notes it.
+func (p *planner) staysReferrer(ctx context.Context, r *Removal, id digest.Digest) (bool, error) {
+	held, err := p.isHeld(ctx, id)
+	if err != nil || !held {
 		return false, err
 	}
-	r.Kept = append(r.Kept, keptReferrer(img.ID, subjects))
-	return true, nil
+	why, err := p.keptReferrer(ctx, id)
+	r.Kept = append(r.Kept, why)
+	return true, err
 }
 
-func keptReferrer(id digest.Digest, subjects []digest.Digest) Kept {
-	return Kept{Image: id, Why: WhyReferrer, Detail: conflict.Short(subjects[0].String())}
-}
-
-// takeReferrers deletes what is about an image that has just been planned to go,
-// and what is about that in turn: rule S2.
-func (p *planner) takeReferrers(ctx context.Context, r *Removal, subject digest.Digest, opts RemoveOptions) error {
-	referrers, err := p.Referrers(ctx, subject)
-	if err != nil {
-		return err
+func (p *planner) keptReferrer(ctx context.Context, id digest.Digest) (Kept, error) {
+	subjects, err := p.Subjects(ctx, id)
+	if err != nil || len(subjects) == 0 {
+		return Kept{}, err
 	}
-	for _, id := range referrers {
-		img, err := p.Image(ctx, id)
-		switch {
-		case err == nil:
-			err = p.takeReferrer(ctx, r, img, opts)
-		case isNotFound(err): // it went with another
-			err = nil
-		case isDamage(err):
-			r.Kept = append(r.Kept, Kept{Image: id, Why: WhyUnreadable, Detail: err.Error()})
-			err = nil
+	return Kept{Image: id, Why: WhyReferrer, Detail: conflict.Short(subjects[0].String())}, nil
+}
+
+// isHeld reports whether the image is about one that is there (rule S1). Images
+// that are about each other in a circle, and about nothing else, hold nothing.
+func (o *overlay) isHeld(ctx context.Context, id digest.Digest) (bool, error) {
+	seen := map[digest.Digest]bool{id: true}
+	subjects, err := o.Subjects(ctx, id)
+	for len(subjects) > 0 && err == nil {
+		next := subjects[len(subjects)-1]
+		subjects = subjects[:len(subjects)-1]
+		if seen[next] {
+			continue
 		}
+		seen[next] = true
+		var more []digest.Digest
+		if more, err = o.Subjects(ctx, next); len(more) == 0 && err == nil {
+			return true, nil
+		}
+		subjects = append(subjects, more...)
+	}
+	return false, err
+}
+
+// awaitsSubject says why a prune does not choose a referrer: what it is about is
+// there (rule S1), or it is missing and the prune was not asked for such images
+// (rule S4). With the filter "orphaned" it chooses nothing else.
+func (p *pruner) awaitsSubject(ctx context.Context, img imagestore.Image, refs []reference.Named) (*Kept, error) {
+	var about []digest.Digest
+	if p.referrers != nil {
+		about = aboutOf(img, refs)
+	}
+	if len(about) > 0 {
+		held, err := p.isHeld(ctx, img.ID)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if held {
+			why, err := p.keptReferrer(ctx, img.ID)
+			return &why, err
 		}
 	}
-	return nil
-}
-
-// takeReferrer deletes an image that is about nothing any more, unless it has
-// references of its own (rule S3) or something uses it.
-func (p *planner) takeReferrer(ctx context.Context, r *Removal, img imagestore.Image, opts RemoveOptions) error {
-	refs, err := p.References(ctx, img.ID)
-	if err != nil {
-		return err
-	}
-	subjects, err := p.Subjects(ctx, img, refs)
-	if err != nil {
-		return err
-	}
-	if len(subjects) > 0 {
-		r.Kept = append(r.Kept, keptReferrer(img.ID, subjects))
-		return nil
-	}
-	mask := conflict.Hard
-	if !opts.Force {
-		mask |= conflict.StoppedContainer
-	}
-	found, err := conflict.Check(ctx, p, img.ID, mask)
-	if err != nil {
-		return err
-	}
-	if own := ownReferences(refs); found == nil && len(own) > 0 {
-		found = &conflict.Error{}
-		for _, ref := range own {
-			found.Conflicts = append(found.Conflicts, conflict.Conflict{Kind: conflict.ActiveReference, Reference: ref})
-		}
-	}
-	if found != nil {
-		r.Kept = append(r.Kept, Kept{Image: img.ID, Why: WhyConflict, Conflicts: found.Conflicts})
-		return nil
-	}
-	for _, ref := range refs {
-		p.untag(r, ref, img.ID)
-	}
-	return p.deleteImage(ctx, r, img, opts)
-}
-
-// spared says why a prune leaves an image to what it is about: that is there
-// (rule S1), or it is missing and orphans were not asked for (rule S4).
-func (p *pruner) spared(ctx context.Context, img imagestore.Image, refs []reference.Named) (*Kept, error) {
-	subjects, err := p.Subjects(ctx, img, refs)
-	if err != nil {
-		return nil, err
-	}
-	if len(subjects) > 0 {
-		kept := keptReferrer(img.ID, subjects)
-		return &kept, nil
-	}
-	orphan := isReferrer(img, refs) && len(ownReferences(refs)) == 0
+	orphan := len(about) > 0 && len(p.ownReferences(refs)) == 0
 	wanted, given := p.policy.filter.Orphaned()
 	switch {
 	case given && orphan != wanted:
@@ -156,4 +234,18 @@ func (p *pruner) spared(ctx context.Context, img imagestore.Image, refs []refere
 		return &Kept{Why: WhyOrphaned}, nil
 	}
 	return nil, nil
+}
+
+// spareReferrer says why a prune leaves a referrer whose subject goes: "label!"
+// excludes it, or it is protected. The other filters and policies are for the
+// subject to pass.
+func (p *pruner) spareReferrer(img imagestore.Image, refs []reference.Named) *Kept {
+	if ok, key := p.policy.never.MatchRecord(img); !ok {
+		return &Kept{Why: WhyFiltered, Detail: key}
+	}
+	i := slices.IndexFunc(p.policy.protect, func(pattern filter.Pattern) bool { return slices.ContainsFunc(refs, pattern.Match) })
+	if i >= 0 {
+		return &Kept{Why: WhyProtected, Detail: p.policy.protect[i].String()}
+	}
+	return nil
 }

@@ -69,20 +69,30 @@ var (
 
 // resolve finds what typed means: rules R1 to R8.
 func (p *planner) resolve(ctx context.Context, typed string, platforms []ocispec.Platform) (target, error) {
-	if len(platforms) > 1 { // R8
+	t, err := p.findReadable(ctx, typed)
+	several := len(platforms) > 1 && (p.indexes == nil || t.image == nil || t.image.Manifests == nil)
+	if several && (err == nil || isNotFound(err) || class.Is(err, class.InvalidArgument)) { // R8
 		return target{}, class.Errorf(class.InvalidArgument, "multiple platforms are not supported")
 	}
+	if err != nil {
+		return target{}, err
+	}
+	for _, want := range platforms {
+		if err := p.checkPlatform(t, want); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// findReadable finds what typed means and reads the record.
+func (p *planner) findReadable(ctx context.Context, typed string) (target, error) {
 	t, err := p.find(ctx, typed)
 	if err != nil {
 		return target{}, err
 	}
-	if err := p.readImage(ctx, &t); err != nil {
-		return target{}, err
-	}
-	if len(platforms) == 1 {
-		return t, p.checkPlatform(t, platforms[0])
-	}
-	return t, nil
+	err = p.readImage(ctx, &t)
+	return t, err
 }
 
 // resolveReadable is resolve for those who need the record of the image.
@@ -178,7 +188,7 @@ func (p *planner) readImage(ctx context.Context, t *target) error {
 	return t.missing()
 }
 
-// checkPlatform is rule R8.
+// checkPlatform is rule R8; for an index, what rule M2 takes of it.
 func (p *planner) checkPlatform(t target, want ocispec.Platform) error {
 	if t.image == nil {
 		return t.missing()
@@ -187,9 +197,14 @@ func (p *planner) checkPlatform(t target, want ocispec.Platform) error {
 	if canonical, err := reference.ParseNamed(t.typed); err == nil {
 		name = reference.FamiliarString(canonical)
 	}
-	if p.platforms(want, t.image.Platform) {
+	switch {
+	case t.image.Manifests != nil && p.indexes == nil:
+		return class.Errorf(class.InvalidArgument, "%s is an index, and this store cannot remove single platforms", name)
+	case t.image.Manifests != nil && len(p.matching(*t.image, want)) > 0:
+		return nil
+	case t.image.Manifests == nil && p.platforms(want, t.image.Platform):
 		return nil
 	}
 	return class.Errorf(class.NotFound, "image with reference %s was found but its platform (%s) does not match the specified platform (%s)",
-		name, formatPlatform(t.image.Platform), formatPlatform(want))
+		name, platformsOf(*t.image), formatPlatform(want))
 }

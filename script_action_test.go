@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
@@ -218,8 +219,22 @@ func (c *call) imageAndLayers(stores jettison.Stores, img imagestore.Image, err 
 	if img.Parent != "" {
 		line += " parent=" + img.Parent.String()
 	}
+	for _, m := range img.Manifests {
+		line += " " + m.Digest.String()
+	}
 	found := []string{c.names.shorten(line)}
-	for chain := img.Layer; chain != ""; {
+	for _, chain := range img.Chains() {
+		more, err := c.layersOf(stores, chain)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+func (c *call) layersOf(stores jettison.Stores, chain digest.Digest) (found []string, err error) {
+	for chain != "" {
 		layer, err := stores.Images.Layer(c.t.Context(), chain)
 		if err != nil {
 			return nil, err

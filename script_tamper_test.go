@@ -53,9 +53,42 @@ func (t *tampered) Update(ctx context.Context, fn func(jettison.Stores) error) e
 
 func (t *tampered) stores(stores jettison.Stores) jettison.Stores {
 	writes := &writes{failing: t.failing, done: make(map[string]int)}
-	stores.Images = &tamperedImages{stores.Images, t, writes}
+	stores.Images = t.images(&tamperedImages{stores.Images, t, writes})
 	stores.References = &tamperedReferences{stores.References, writes}
 	return stores
+}
+
+// images leaves the store the abilities that it has.
+func (t *tampered) images(images *tamperedImages) jettison.ImageStore {
+	referrers, ok := images.ImageStore.(jettison.ReferrerStore)
+	if !ok {
+		return images
+	}
+	indexes, ok := images.ImageStore.(jettison.PlatformStore)
+	if !ok {
+		return struct {
+			*tamperedImages
+			jettison.ReferrerStore
+		}{images, referrers}
+	}
+	return struct {
+		*tamperedImages
+		jettison.ReferrerStore
+		jettison.PlatformStore
+	}{images, referrers, tamperedIndexes{indexes, images.writes}}
+}
+
+// tamperedIndexes fails when it is told to.
+type tamperedIndexes struct {
+	jettison.PlatformStore
+	writes *writes
+}
+
+func (s tamperedIndexes) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
+	if err := s.writes.next("replace"); err != nil {
+		return imagestore.Image{}, imagestore.Removed{}, err
+	}
+	return s.PlatformStore.Replace(ctx, id, manifests)
 }
 
 // writes counts the writes of one update.

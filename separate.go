@@ -71,7 +71,7 @@ func (b *separate) View(ctx context.Context, fn func(Stores) error) error {
 		return err
 	}
 	return fn(Stores{
-		Images:     readOnlyImages{b.stores.Images},
+		Images:     readOnly(b.stores.Images),
 		References: readOnlyReferences{b.stores.References},
 		Containers: b.stores.Containers,
 		Leases:     readOnlyLeases{b.stores.Leases},

@@ -190,7 +190,7 @@ func (p *pruner) findNewest(ctx context.Context, created map[digest.Digest]time.
 		if err != nil {
 			return err
 		}
-		if at, ok := created[assoc.ID]; ok && isTag(assoc.Ref) {
+		if at, ok := created[assoc.ID]; ok && p.isOwnTag(assoc.Ref) {
 			name := reference.FamiliarName(assoc.Ref)
 			repositories[name] = append(repositories[name], datedTag{assoc.Ref.String(), assoc.ID, at})
 		}
@@ -226,7 +226,16 @@ func (p *pruner) measure() *measure {
 
 func (m *measure) add(ctx context.Context, images ImageStore, img imagestore.Image) error {
 	m.count(img.Content)
-	for chain := img.Layer; chain != "" && !m.layers[chain]; {
+	for _, chain := range img.Chains() {
+		if err := m.addChain(ctx, images, chain); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *measure) addChain(ctx context.Context, images ImageStore, chain digest.Digest) error {
+	for chain != "" && !m.layers[chain] {
 		m.layers[chain] = true
 		layer, err := images.Layer(ctx, chain)
 		if isDamage(err) {

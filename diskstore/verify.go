@@ -1,6 +1,7 @@
 package diskstore
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"io/fs"
@@ -44,6 +45,9 @@ func (d *Damage) Is(target error) bool { return target == class.Internal }
 // verifies it: in place of io.EOF comes a [*Damage] when it is not what its
 // digest says. Whoever has it open can read on when it is deleted meanwhile.
 //
+// An index, which is kept among the records, is read from there (see
+// [imagestore.Store.Document]).
+//
 // The error is of class NotFound when nothing holds such content,
 // InvalidArgument when the digest is malformed, and a *Damage when the file is
 // missing. That another process deletes the image at that moment is NotFound,
@@ -54,10 +58,32 @@ func (s *Store) Blob(ctx context.Context, content digest.Digest) (io.ReadCloser,
 		return nil, err
 	}
 	f, err := s.openHeld(ctx, content, path)
+	if errors.Is(err, errNotHeld) {
+		return s.document(ctx, content)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &blob{file: f, content: content, verifier: content.Verifier()}, nil
+}
+
+// errNotHeld says that nothing holds content.
+var errNotHeld = class.Errorf(class.NotFound, "nothing holds the content")
+
+// document opens an index.
+func (s *Store) document(ctx context.Context, dgst digest.Digest) (io.ReadCloser, error) {
+	var data []byte
+	err := s.Read(ctx, func(tx *kvstore.Tx) (err error) {
+		data, err = tx.Images.Document(ctx, dgst)
+		return err
+	})
+	if errors.Is(err, class.NotFound) {
+		err = class.Errorf(class.NotFound, "no content %s in store %s", dgst, s.dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
 // openHeld opens the file of content that something holds. The file comes before
@@ -75,7 +101,7 @@ func (s *Store) openHeld(ctx context.Context, content digest.Digest, path string
 		case err != nil:
 			return nil, err
 		case !held:
-			return nil, class.Errorf(class.NotFound, "no content %s in store %s", content, s.dir)
+			return nil, errNotHeld
 		case !errors.Is(openErr, fs.ErrNotExist):
 			return nil, unavailable(openErr)
 		case missing:
@@ -146,7 +172,8 @@ var errAltered = errors.New("it is not what its digest says")
 // Verify reads all content that images and layers hold, and returns what is
 // damaged, sorted by digest. Deletions may go on meanwhile: what they take is
 // not reported. On an error the damage found before comes back with it; the
-// error of an unreadable record comes after all else has been verified.
+// error of an unreadable record, or of the document of an index, comes after all
+// else has been verified.
 func (s *Store) Verify(ctx context.Context) ([]Damage, error) {
 	contents, unreadable, err := s.contents(ctx)
 	if err != nil {
@@ -200,6 +227,11 @@ func (s *Store) contents(ctx context.Context) (contents []imagestore.Content, un
 			case !errors.As(err, &damaged):
 				return err
 			case unreadable == nil:
+				unreadable = err
+			}
+		}
+		for _, err := range tx.Images.Documents(ctx) {
+			if err != nil && unreadable == nil {
 				unreadable = err
 			}
 		}

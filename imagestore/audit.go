@@ -29,10 +29,11 @@ func Audit(ctx context.Context, r kv.Reader, a *audit.Audit) error {
 		parents:   make(map[digest.Digest][]digest.Digest),
 		listed:    make(map[string]bool),
 		lostLayer: make(map[digest.Digest]bool),
+		documents: make(map[digest.Digest][]Document),
 	}
 	for _, step := range []func(context.Context) error{
-		s.loadContents, s.loadLayers, s.loadImages, s.findManifests, s.loadChildren,
-		s.chooseImages, s.linkParents, s.countHolders, s.checkSizes, s.checkMarks,
+		s.loadContents, s.loadLayers, s.loadDocuments, s.loadImages, s.findManifests, s.loadChildren,
+		s.chooseImages, s.linkParents, s.checkLinks, s.countHolders, s.checkSizes, s.checkMarks,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -55,6 +56,8 @@ type auditor struct {
 	listed map[string]bool
 	// lostLayer has the layers of which a finding has told.
 	lostLayer map[digest.Digest]bool
+	// documents has the documents of each index that can be read.
+	documents map[digest.Digest][]Document
 }
 
 // An auditImage is an image as it is recorded, or made again.
@@ -238,8 +241,10 @@ func (s *auditor) sizeOf(img *auditImage) (n int64) {
 		}
 	}
 	add(img.Content)
-	for id := img.Layer; id != ""; id = s.layers[id].Parent {
-		add(s.layers[id].Content)
+	for _, id := range img.Chains() {
+		for ; id != ""; id = s.layers[id].Parent {
+			add(s.layers[id].Content)
+		}
 	}
 	return n
 }
@@ -270,5 +275,5 @@ func count[N int | int64](n N, noun string) string {
 
 // Prefixes returns how the keys of this package begin.
 func Prefixes() []string {
-	return []string{imagePrefix, childPrefix, layerPrefix, contentPrefix, garbagePrefix}
+	return []string{imagePrefix, childPrefix, layerPrefix, contentPrefix, garbagePrefix, manifestPrefix, subjectPrefix, indexPrefix}
 }

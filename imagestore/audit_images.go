@@ -54,6 +54,11 @@ func digestsWellFormed(img Image) bool {
 			return false
 		}
 	}
+	for _, m := range img.Manifests {
+		if m.Digest.Validate() != nil || m.Layer != "" && m.Layer.Validate() != nil || !wellFormed(m.Content) {
+			return false
+		}
+	}
 	return wellFormed(img.Content)
 }
 
@@ -107,8 +112,13 @@ func (s *auditor) chooseImages(ctx context.Context) error {
 	for _, id := range slices.Sorted(maps.Keys(s.images)) {
 		img := s.images[id]
 		lacks, err := s.contentLacks(ctx, img.Content)
-		if lacks == "" && err == nil {
-			lacks, err = s.layerLacks(ctx, img.Layer)
+		for _, chain := range img.Chains() {
+			if lacks == "" && err == nil {
+				lacks, err = s.layerLacks(ctx, chain)
+			}
+		}
+		if lacks == "" && !s.hasDocument(img) {
+			lacks = "the document of the index"
 		}
 		if err != nil {
 			return err

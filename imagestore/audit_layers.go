@@ -88,10 +88,10 @@ func (s *auditor) countHolders(context.Context) error {
 		s.keepLayers(id)
 	}
 	for id, img := range s.images {
-		s.hold(img.Layer, img.Content, s.Images[id])
+		s.hold(img.Chains(), img.Content, s.Images[id])
 	}
 	for _, l := range s.layers {
-		s.hold(l.Parent, l.Content, l.stays)
+		s.hold([]digest.Digest{l.Parent}, l.Content, l.stays)
 	}
 	for _, l := range s.layers {
 		s.checkLayer(l)
@@ -134,9 +134,11 @@ func (s *auditor) needs(img *auditImage, fn func(content digest.Digest)) {
 	for _, c := range img.Content {
 		fn(c.Digest)
 	}
-	for l := s.layers[img.Layer]; l != nil; l = s.layers[l.Parent] {
-		for _, c := range l.Content {
-			fn(c.Digest)
+	for _, chain := range img.Chains() {
+		for l := s.layers[chain]; l != nil; l = s.layers[l.Parent] {
+			for _, c := range l.Content {
+				fn(c.Digest)
+			}
 		}
 	}
 }
@@ -146,16 +148,20 @@ func (s *auditor) keepLayers(id digest.Digest) {
 	if !s.Images[id] {
 		return
 	}
-	for at := s.images[id].Layer; at != "" && !s.layers[at].stays; at = s.layers[at].Parent {
-		s.layers[at].stays = true
+	for _, at := range s.images[id].Chains() {
+		for ; at != "" && !s.layers[at].stays; at = s.layers[at].Parent {
+			s.layers[at].stays = true
+		}
 	}
 }
 
-// hold counts one holder of a layer and of contents, each of which is listed
+// hold counts one holder of layers and of contents, each of which is listed
 // once.
-func (s *auditor) hold(layer digest.Digest, contents []Content, stays bool) {
-	if l := s.layers[layer]; l != nil {
-		l.add(stays)
+func (s *auditor) hold(layers []digest.Digest, contents []Content, stays bool) {
+	for _, id := range layers {
+		if l := s.layers[id]; l != nil {
+			l.add(stays)
+		}
 	}
 	for _, c := range contents {
 		if node := s.contents[c.Digest]; node != nil {

@@ -42,6 +42,12 @@ func (s *auditor) findManifests(ctx context.Context) error {
 		}
 		if img := again[m.Config.Digest]; img != nil {
 			img.Content = append(img.Content, Content{Digest: id})
+			if img.Manifest == "" {
+				img.Manifest = id
+			}
+			if m.Subject != nil && img.Manifest == id && m.Subject.Digest.Validate() == nil {
+				img.Subject = m.Subject.Digest
+			}
 		}
 	}
 	return nil

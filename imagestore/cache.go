@@ -1,6 +1,9 @@
 package imagestore
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -19,6 +22,7 @@ type cache struct {
 type bonds struct {
 	parent, layer digest.Digest
 	content       []Content
+	linked        *Image // all of one that has manifests or is about another; else nil
 }
 
 func newCache() cache {
@@ -27,8 +31,42 @@ func newCache() cache {
 
 func (c cache) keepImage(img Image) {
 	if c.images != nil {
-		c.images[img.ID] = &bonds{parent: img.Parent, layer: img.Layer, content: img.Content}
+		c.images[img.ID] = img.bonds()
 	}
+}
+
+// bonds returns those of the image.
+func (img Image) bonds() *bonds {
+	b := &bonds{parent: img.Parent, layer: img.Layer, content: img.Content}
+	if img.linked() {
+		b.linked = &img
+	}
+	return b
+}
+
+// image returns the image as far as it is tied to others, its content by digest
+// alone.
+func (b *bonds) image(id digest.Digest) Image {
+	if b.linked != nil {
+		return *b.linked
+	}
+	return Image{ID: id, Parent: b.parent, Layer: b.layer, Content: b.content}
+}
+
+// linked reports whether the image has manifests, or is about another.
+func (img Image) linked() bool {
+	return img.Manifest != "" || img.Subject != "" || img.Manifests != nil
+}
+
+// clone returns a copy that shares nothing which changes.
+func (img Image) clone() Image {
+	img.Content = slices.Clone(img.Content)
+	img.Labels = maps.Clone(img.Labels)
+	img.Manifests = slices.Clone(img.Manifests)
+	for i := range img.Manifests {
+		img.Manifests[i].Content = slices.Clone(img.Manifests[i].Content)
+	}
+	return img
 }
 
 func (c cache) keepLayer(l *Layer) {

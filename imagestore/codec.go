@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/internal/record"
 )
 
@@ -19,45 +20,91 @@ func encodeImage(key []byte, img Image) []byte {
 	w.Digest(img.Parent)
 	w.Time(img.Created)
 	w.Time(img.LastUsed)
-	w.String(img.Platform.OS)
-	w.String(img.Platform.Architecture)
-	w.String(img.Platform.Variant)
-	w.String(img.Platform.OSVersion)
-	w.Strings(img.Platform.OSFeatures)
+	encodePlatform(w, img.Platform)
 	w.Map(img.Labels)
 	w.Digest(img.Layer)
 	w.Int(img.Size)
 	encodeContents(w, img.Content)
-	return w.Seal(key)
+	if !img.linked() {
+		return w.Seal(key)
+	}
+	w.Digest(img.Manifest)
+	w.Digest(img.Subject)
+	w.Count(len(img.Manifests))
+	for _, m := range img.Manifests {
+		encodeManifest(w, m)
+	}
+	return w.SealAs(key, linkedVersion)
 }
+
+// linkedVersion is the format version of the record of an image that has
+// manifests or a subject. Other records, and those of images without, are as
+// they were, so that an older program can go on with them.
+const linkedVersion = 2
 
 func decodeImage(key, value []byte) (Image, error) {
 	return readImage(idOf(key, imagePrefix), key, value)
 }
 
 func readImage(id digest.Digest, key, value []byte) (Image, error) {
-	r := record.Read(key, value)
+	r := record.ReadUpTo(key, value, linkedVersion)
 	img := Image{
 		ID:       id,
 		Parent:   r.Digest(),
 		Created:  r.Time(),
 		LastUsed: r.Time(),
-		Platform: ocispec.Platform{
-			OS:           r.String(),
-			Architecture: r.String(),
-			Variant:      r.String(),
-			OSVersion:    r.String(),
-			OSFeatures:   r.Strings(),
-		},
-		Labels:  r.Map(),
-		Layer:   r.Digest(),
-		Size:    r.Int(),
-		Content: decodeContents(&r),
+		Platform: decodePlatform(&r),
+		Labels:   r.Map(),
+		Layer:    r.Digest(),
+		Size:     r.Int(),
+		Content:  decodeContents(&r),
+	}
+	if r.Version() == linkedVersion {
+		img.Manifest, img.Subject = r.Digest(), r.Digest()
+		for range r.Count() {
+			img.Manifests = append(img.Manifests, decodeManifest(&r))
+		}
 	}
 	if err := r.Close(); err != nil {
 		return Image{}, &UnreadableError{ID: img.ID, Err: err}
 	}
 	return img, nil
+}
+
+func encodeManifest(w *record.Writer, m Manifest) {
+	w.Digest(m.Digest)
+	encodePlatform(w, m.Platform)
+	w.Digest(m.Layer)
+	w.Digest(m.Subject)
+	encodeContents(w, m.Content)
+}
+
+func decodeManifest(r *record.Reader) Manifest {
+	return Manifest{
+		Digest:   r.Digest(),
+		Platform: decodePlatform(r),
+		Layer:    r.Digest(),
+		Subject:  r.Digest(),
+		Content:  decodeContents(r),
+	}
+}
+
+func encodePlatform(w *record.Writer, p ocispec.Platform) {
+	w.String(p.OS)
+	w.String(p.Architecture)
+	w.String(p.Variant)
+	w.String(p.OSVersion)
+	w.Strings(p.OSFeatures)
+}
+
+func decodePlatform(r *record.Reader) ocispec.Platform {
+	return ocispec.Platform{
+		OS:           r.String(),
+		Architecture: r.String(),
+		Variant:      r.String(),
+		OSVersion:    r.String(),
+		OSFeatures:   r.Strings(),
+	}
 }
 
 func encodeLayer(key []byte, l Layer) []byte {
@@ -144,6 +191,9 @@ func unreadable(err error) bool {
 	var u *UnreadableError
 	return errors.As(err, &u)
 }
+
+// isMissing reports whether err says that there is no such record.
+func isMissing(err error) bool { return errors.Is(err, class.NotFound) }
 
 // missing is the error for a record that another one names and that is not
 // there.

@@ -31,6 +31,25 @@ type config struct {
 // parse checks a Spec and returns the image to be, without size and content,
 // and its layers.
 func parse(spec Spec) (Image, chain, error) {
+	for _, list := range [][]ocispec.Descriptor{spec.Layers, spec.Content} {
+		if err := checkDescriptors(list); err != nil {
+			return Image{}, nil, err
+		}
+	}
+	about, err := parseManifest(spec)
+	if err != nil {
+		return Image{}, nil, err
+	}
+	if spec.Config == nil && about.id != "" {
+		return about.artifact(spec.Parent), nil, nil
+	}
+	img, links, err := parseConfig(spec)
+	img.Manifest, img.Subject, img.Parent = about.id, about.subject, spec.Parent
+	return img, links, err
+}
+
+// parseConfig reads what the configuration tells.
+func parseConfig(spec Spec) (Image, chain, error) {
 	var cfg config
 	if err := json.Unmarshal(spec.Config, &cfg); err != nil {
 		return Image{}, nil, class.Errorf(class.InvalidArgument, "image configuration: %w", err)
@@ -43,15 +62,9 @@ func parse(spec Spec) (Image, chain, error) {
 		return Image{}, nil, class.Errorf(class.InvalidArgument,
 			"%d layers of content for an image configuration of %d", n, len(diffIDs))
 	}
-	for _, list := range [][]ocispec.Descriptor{spec.Layers, spec.Content} {
-		if err := checkDescriptors(list); err != nil {
-			return Image{}, nil, err
-		}
-	}
 	links := newChain(diffIDs, spec.Layers)
 	img := cfg.image()
 	img.ID = digest.FromBytes(spec.Config)
-	img.Parent = spec.Parent
 	img.Layer = links.top()
 	return img, links, nil
 }

@@ -14,8 +14,13 @@ import (
 // A Spec says what image to make.
 type Spec struct {
 	// Config is the image configuration as it lies in a registry (OCI image
-	// specification, config.md; Docker's too). The image's ID is its SHA-256.
+	// specification, config.md; Docker's too). The image's ID is its SHA-256. Nil
+	// makes an artifact, such as a signature: its ID is the digest of Manifest,
+	// and it has no layers.
 	Config []byte
+	// Manifest is the image's manifest, if it is known. By its digest others are
+	// about the image, and its subject is the image's.
+	Manifest Document
 	// Parent is the ID of the image this one was built from, or empty.
 	Parent digest.Digest
 	// Layers are the content of the layers, base to top: one for each diff ID
@@ -32,8 +37,9 @@ type Spec struct {
 // which is garbage no more. Content listed twice is held once. A layer that is
 // there keeps the content it has, be it compressed in another way.
 //
-// An image that is there is returned as it is, but for its parent: when it has
-// none, it gets that of the Spec.
+// An image that is there is returned as it is, but for its parent and its
+// manifest: when it has none, it gets that of the Spec, the manifest only if it
+// keeps that one as content.
 //
 // The error is of class InvalidArgument when the configuration, a digest or a
 // size is malformed, a size contradicts what is known of the content, or the
@@ -48,7 +54,7 @@ func (s *Store) Create(ctx context.Context, spec Spec) (Image, error) {
 	}
 	old, err := s.Get(ctx, img.ID)
 	if err == nil {
-		return s.adopt(ctx, old, spec.Parent)
+		return s.adopt(ctx, old, img)
 	}
 	if !errors.Is(err, class.NotFound) {
 		return Image{}, err
@@ -59,15 +65,21 @@ func (s *Store) Create(ctx context.Context, spec Spec) (Image, error) {
 	return s.insert(ctx, img, links, spec.Content)
 }
 
-// adopt gives an image that is there a parent, if it has none.
-func (s *Store) adopt(ctx context.Context, img Image, parent digest.Digest) (Image, error) {
-	if img.Parent != "" || parent == "" {
+// adopt gives an image that is there what it lacks and made has.
+func (s *Store) adopt(ctx context.Context, img, made Image) (Image, error) {
+	if img.Manifest == "" && contains(img.Content, made.Manifest) {
+		img.Manifest, img.Subject = made.Manifest, made.Subject
+		if err := s.putLinked(ctx, img); err != nil {
+			return Image{}, err
+		}
+	}
+	if img.Parent != "" || made.Parent == "" {
 		return img, nil
 	}
-	if err := s.SetParent(ctx, img.ID, parent); err != nil {
+	if err := s.SetParent(ctx, img.ID, made.Parent); err != nil {
 		return Image{}, err
 	}
-	img.Parent = parent
+	img.Parent = made.Parent
 	return img, nil
 }
 

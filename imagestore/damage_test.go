@@ -230,13 +230,13 @@ func TestNewerFormat(t *testing.T) {
 	f := newFixture(t)
 	id := f.create(spec("a")).ID
 	f.change("image/"+string(id), func(value []byte) []byte {
-		value[0]++
+		value[0] += 2
 		return value
 	})
 	f.view(func(s *imagestore.Store) error {
 		_, err := s.Get(t.Context(), id)
 		checkClass(t, err, class.Internal)
-		if !strings.Contains(err.Error(), "record of format 2") {
+		if !strings.Contains(err.Error(), "record of format 3") {
 			t.Errorf("got %q, want the format in it", err)
 		}
 		return nil

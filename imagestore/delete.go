@@ -22,16 +22,16 @@ func (s *Store) Delete(ctx context.Context, id digest.Digest) (Removed, error) {
 	if err := s.writable(); err != nil {
 		return Removed{}, err
 	}
-	img, err := s.bonds(ctx, id)
-	var content []Content
+	held, err := s.bonds(ctx, id)
+	img := held.image(id)
 	if err == nil {
-		content, err = s.fill(ctx, id, img.content)
+		img.Content, err = s.fill(ctx, id, held.content)
 	}
 	switch {
 	case unreadable(err):
-		img, err = &bonds{}, s.dropChildEntry(ctx, id)
-	case err == nil && img.parent != "":
-		err = s.tx.Delete(ctx, childKey(img.parent, id))
+		img, err = Image{ID: id}, s.dropUnknownLinks(ctx, id)
+	case err == nil:
+		err = s.unlink(ctx, img)
 	}
 	if err != nil {
 		return Removed{}, err
@@ -42,12 +42,29 @@ func (s *Store) Delete(ctx context.Context, id digest.Digest) (Removed, error) {
 	if err := s.dropImage(ctx, id); err != nil {
 		return Removed{}, err
 	}
+	return s.releaseImage(ctx, img)
+}
+
+// unlink removes the entries by which an image is found.
+func (s *Store) unlink(ctx context.Context, img Image) error {
+	if img.Parent != "" {
+		if err := s.tx.Delete(ctx, childKey(img.Parent, img.ID)); err != nil {
+			return err
+		}
+	}
+	return s.dropLinks(ctx, img)
+}
+
+// releaseImage takes the image's hold of its content and of its layers.
+func (s *Store) releaseImage(ctx context.Context, img Image) (Removed, error) {
 	var removed Removed
-	if err := s.release(ctx, content, &removed); err != nil {
+	if err := s.release(ctx, img.Content, &removed); err != nil {
 		return Removed{}, err
 	}
-	if err := s.releaseChain(ctx, img.layer, &removed); err != nil {
-		return Removed{}, err
+	for _, chain := range img.Chains() {
+		if err := s.releaseChain(ctx, chain, &removed); err != nil {
+			return Removed{}, err
+		}
 	}
 	return removed, nil
 }
@@ -69,23 +86,6 @@ func (s *Store) orphanChildren(ctx context.Context, id digest.Digest) error {
 			return err
 		}
 		if err := s.tx.Delete(ctx, childKey(id, child)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dropChildEntry removes the entry by which an image is found as a child. Its
-// record cannot be read, so its parent is not known and all entries are looked
-// at.
-func (s *Store) dropChildEntry(ctx context.Context, id digest.Digest) error {
-	suffix := []byte("/" + id)
-	keys, err := keysWithSuffix(ctx, s.r, childPrefix, suffix)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if err := s.tx.Delete(ctx, key); err != nil {
 			return err
 		}
 	}

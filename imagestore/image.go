@@ -1,6 +1,7 @@
 package imagestore
 
 import (
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -49,6 +50,21 @@ type Image struct {
 	// Content is what the image keeps besides its layers, such as its
 	// configuration and its manifest; nil where the store keeps no content.
 	Content []Content
+}
+
+// Chains returns the chain IDs of the topmost layers that the image holds, each
+// once: its own, or those of the manifests of an index, in their order.
+func (img Image) Chains() []digest.Digest {
+	var chains []digest.Digest
+	if img.Layer != "" {
+		chains = append(chains, img.Layer)
+	}
+	for _, m := range img.Manifests {
+		if m.Layer != "" && !slices.Contains(chains, m.Layer) {
+			chains = append(chains, m.Layer)
+		}
+	}
+	return chains
 }
 
 // A Manifest is one image of an index.

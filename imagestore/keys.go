@@ -13,6 +13,10 @@ const (
 	layerPrefix   = "layer/"   // layer/<chainID>: record of a layer
 	contentPrefix = "content/" // content/<digest>: size and holders
 	garbagePrefix = "garbage/" // garbage/<digest>: empty
+
+	manifestPrefix = "manifest/" // manifest/<digest>/<id>: empty; the image has the manifest or index
+	subjectPrefix  = "subject/"  // subject/<digest>/<id>: empty; the image is about it
+	indexPrefix    = "index/"    // index/<id>/<digest>: document of an index, or of one in it
 )
 
 func imageKey(id digest.Digest) []byte      { return []byte(imagePrefix + id) }
@@ -32,12 +36,17 @@ func (s *Store) key(prefix string, dgst digest.Digest) []byte {
 	return s.keyBuffer
 }
 
-// childKey is the key of a child; without an ID, the prefix of those of all
-// children.
-func childKey(parent, id digest.Digest) []byte {
-	key := make([]byte, 0, len(childPrefix)+len(parent)+1+len(id))
-	key = append(append(key, childPrefix...), parent...)
-	return append(append(key, '/'), id...)
+// The keys of pairs; without the second digest, the prefix of those of all.
+
+func childKey(parent, id digest.Digest) []byte      { return pair(childPrefix, parent, id) }
+func manifestKey(manifest, id digest.Digest) []byte { return pair(manifestPrefix, manifest, id) }
+func subjectKey(subject, id digest.Digest) []byte   { return pair(subjectPrefix, subject, id) }
+func indexKey(id, document digest.Digest) []byte    { return pair(indexPrefix, id, document) }
+
+func pair(prefix string, first, second digest.Digest) []byte {
+	key := make([]byte, 0, len(prefix)+len(first)+1+len(second))
+	key = append(append(key, prefix...), first...)
+	return append(append(key, '/'), second...)
 }
 
 // idOf is the digest that follows prefix in a key.

@@ -32,11 +32,20 @@ func (s *Store) SetParent(ctx context.Context, id, parent digest.Digest) error {
 		}
 	}
 	img.Parent = parent
-	return s.putLinked(ctx, img)
+	return s.putChild(ctx, img)
 }
 
-// putLinked writes the record of an image and its entry as a child.
-func (s *Store) putLinked(ctx context.Context, img Image) error {
+// putLinked writes the record of an image and all the entries by which it is
+// found.
+func (s *Store) putLinked(ctx context.Context, img Image, docs ...Document) error {
+	if err := s.putLinks(ctx, img, docs); err != nil {
+		return err
+	}
+	return s.putChild(ctx, img)
+}
+
+// putChild writes the record of an image and its entry as a child.
+func (s *Store) putChild(ctx context.Context, img Image) error {
 	if err := s.putImage(ctx, img); err != nil || img.Parent == "" {
 		return err
 	}

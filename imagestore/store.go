@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -40,6 +41,7 @@ type Store struct {
 
 	cache    cache          // nothing else writes these records
 	children *prefix.Prefix // whether any image has a parent
+	subjects *prefix.Prefix // whether any image is about another
 	marks    bool           // content that goes leaves a mark of garbage
 	marked   []digest.Digest
 
@@ -49,7 +51,7 @@ type Store struct {
 // NewReader returns the images that r sees. Methods that write fail with an
 // error of class Internal.
 func NewReader(r kv.Reader) *Store {
-	return &Store{r: r, cache: newCache(), children: prefix.New(r, childPrefix)}
+	return &Store{r: r, cache: newCache(), children: prefix.New(r, childPrefix), subjects: prefix.New(r, subjectPrefix)}
 }
 
 // New returns the images that tx sees, to be changed through tx. Content that
@@ -155,7 +157,7 @@ func (s *Store) bonds(ctx context.Context, id digest.Digest) (*bonds, error) {
 		return known, ctx.Err()
 	}
 	img, err := s.image(ctx, id)
-	return &bonds{parent: img.Parent, layer: img.Layer, content: img.Content}, err
+	return img.bonds(), err
 }
 
 // putImage writes the record of an image.
@@ -178,6 +180,12 @@ func (s *Store) withContent(ctx context.Context, img Image) (Image, error) {
 		return Image{}, err
 	}
 	img.Content = content
+	img.Manifests = slices.Clone(img.Manifests)
+	for i, m := range img.Manifests {
+		if img.Manifests[i].Content, err = s.fill(ctx, img.ID, m.Content); err != nil {
+			return Image{}, err
+		}
+	}
 	return img, nil
 }
 

@@ -77,6 +77,11 @@ func (s *Store) Delete(ctx context.Context, ref reference.Named, id digest.Diges
 	if err := s.tx.Delete(ctx, s.refKey(name)); err != nil {
 		return err
 	}
+	if subject, ok := name.subject(); ok {
+		if err := s.tx.Delete(ctx, aboutKey(subject, name)); err != nil {
+			return err
+		}
+	}
 	return s.tx.Delete(ctx, s.idKey(id, name))
 }
 
@@ -132,6 +137,12 @@ func (s *Store) put(ctx context.Context, name normal, id digest.Digest) error {
 	key := s.refKey(name)
 	if err := s.tx.Put(ctx, key, encode(key, id)); err != nil {
 		return err
+	}
+	if subject, ok := name.subject(); ok {
+		s.about.Put()
+		if err := s.tx.Put(ctx, aboutKey(subject, name), nil); err != nil {
+			return err
+		}
 	}
 	return s.tx.Put(ctx, s.idKey(id, name), nil)
 }

@@ -36,6 +36,9 @@ func Audit(ctx context.Context, r kv.Reader, a *audit.Audit) error {
 	s.checkBad()
 	s.checkUnlisted()
 	s.checkLists()
+	if err := s.checkAbout(ctx); err != nil {
+		return err
+	}
 	for name, id := range s.names {
 		a.Name(id, name.familiar())
 	}
@@ -222,5 +225,43 @@ func (s *auditor) checkLists() {
 	}
 }
 
+// checkAbout makes the entries of tags that say what their image is about agree
+// with the references.
+func (s *auditor) checkAbout(ctx context.Context) error {
+	wanted := make(map[string]digest.Digest)
+	for name, id := range s.names {
+		if subject, ok := name.subject(); ok {
+			wanted[string(aboutKey(subject, name))] = id
+		}
+	}
+	for entry, err := range s.r.Scan(ctx, []byte(aboutPrefix)) {
+		if err != nil {
+			return err
+		}
+		if _, ok := wanted[string(entry.Key)]; ok {
+			delete(wanted, string(entry.Key))
+			continue
+		}
+		s.Remove(entry.Key)
+		_, rest, _ := bytes.Cut(entry.Key[len(aboutPrefix):], []byte("/"))
+		if s.recorded[normal(rest)] {
+			continue // it goes with its reference
+		}
+		s.Found(check.Finding{
+			Kind: check.StrayEntry, Key: string(entry.Key),
+			Problem: "it stands for a tag that is not there", Repair: "the entry is removed",
+		})
+	}
+	for key, id := range wanted {
+		s.Put([]byte(key), nil)
+		s.Found(check.Finding{
+			Kind: check.MissingEntry, Key: key,
+			Problem: "what the image is about is not found by this tag, so that it would be left behind",
+			Repair:  "the entry is written",
+		}, id)
+	}
+	return nil
+}
+
 // Prefixes returns how the keys of this package begin.
-func Prefixes() []string { return []string{refPrefix, idPrefix} }
+func Prefixes() []string { return []string{refPrefix, idPrefix, aboutPrefix} }

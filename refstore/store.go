@@ -25,6 +25,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/prefix"
 	"github.com/jettison-oci/jettison/internal/record"
 	"github.com/jettison-oci/jettison/kv"
 )
@@ -36,16 +37,17 @@ type Store struct {
 	r      kv.Reader
 	tx     kv.Tx // nil when the transaction only reads
 	parser parser
+	about  *prefix.Prefix // whether any tag is of the referrers tag schema
 
 	keyBuffer []byte
 }
 
 // NewReader returns the references that r sees. Methods that write fail with an
 // error of class Internal.
-func NewReader(r kv.Reader) *Store { return &Store{r: r} }
+func NewReader(r kv.Reader) *Store { return &Store{r: r, about: prefix.New(r, aboutPrefix)} }
 
 // New returns the references that tx sees, to be changed through tx.
-func New(tx kv.Tx) *Store { return &Store{r: tx, tx: tx} }
+func New(tx kv.Tx) *Store { return &Store{r: tx, tx: tx, about: prefix.New(tx, aboutPrefix)} }
 
 // Get returns the ID of the image that ref names. The error is of class
 // NotFound when there is no such reference.
@@ -61,12 +63,12 @@ func (s *Store) Get(ctx context.Context, ref reference.Named) (digest.Digest, er
 // none when there are none.
 func (s *Store) References(ctx context.Context, id digest.Digest) ([]reference.Named, error) {
 	var refs []reference.Named
-	prefix := s.idKey(id, "")
-	for entry, err := range s.r.Scan(ctx, prefix) {
+	start := s.idKey(id, "")
+	for entry, err := range s.r.Scan(ctx, start) {
 		if err != nil {
 			return nil, err
 		}
-		ref, err := s.parser.parse(entry.Key, len(prefix))
+		ref, err := s.parser.parse(entry.Key, len(start))
 		if err != nil {
 			return nil, err
 		}
@@ -102,9 +104,9 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Association, error] {
 }
 
 // scan yields the references whose key begins with prefix.
-func (s *Store) scan(ctx context.Context, prefix []byte) iter.Seq2[Association, error] {
+func (s *Store) scan(ctx context.Context, start []byte) iter.Seq2[Association, error] {
 	return func(yield func(Association, error) bool) {
-		for entry, err := range s.r.Scan(ctx, prefix) {
+		for entry, err := range s.r.Scan(ctx, start) {
 			var a Association
 			if err == nil {
 				a, err = s.association(entry)
@@ -153,7 +155,13 @@ func (s *Store) writable() error {
 const (
 	refPrefix = "ref/"   // ref/<reference>: record of the ID
 	idPrefix  = "idref/" // idref/<id>/<reference>: empty
+
+	aboutPrefix = "about/" // about/<digest>/<reference>: empty; the tag says what its image is about
 )
+
+func aboutKey(subject digest.Digest, name normal) []byte {
+	return []byte(aboutPrefix + string(subject) + "/" + string(name))
+}
 
 func refKey(name normal) []byte { return []byte(refPrefix + name) }
 

@@ -57,11 +57,42 @@ func (d *dump) addImages(ctx context.Context) error {
 		d.images[img.ID] = true
 		d.add("image %s parent=%s created=%s platform=%v labels=%v layer=%s size=%d content=%s",
 			img.ID, img.Parent, timeText(img.Created), img.Platform, img.Labels, img.Layer, img.Size, contentText(img.Content))
-		if err := d.addLayers(ctx, img.Layer); err != nil {
+		if err := d.addLinks(ctx, img); err != nil {
 			return err
+		}
+		for _, chain := range img.Chains() {
+			if err := d.addLayers(ctx, chain); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// addLinks writes what an index holds, and what is about what.
+func (d *dump) addLinks(ctx context.Context, img imagestore.Image) error {
+	for _, m := range img.Manifests {
+		d.add("manifest %s of %s platform=%v layer=%s about=%s content=%s", m.Digest, img.ID, m.Platform, m.Layer, m.Subject, contentText(m.Content))
+	}
+	known, ok := d.stores.Images.(jettison.ReferrerStore)
+	if !ok {
+		return nil
+	}
+	about, err := known.Referrers(ctx, img.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range about {
+		d.add("image %s is about %s", id, img.ID)
+	}
+	subjects, err := known.Subjects(ctx, img.ID)
+	for _, id := range subjects {
+		d.add("image %s is about %s", img.ID, id)
+	}
+	if img.Subject != "" {
+		d.add("image %s says that it is about %s", img.ID, img.Subject)
+	}
+	return err
 }
 
 func (d *dump) addLayers(ctx context.Context, chain digest.Digest) error {

@@ -13,8 +13,7 @@ import (
 )
 
 // An Image is an image that a fresh store shall hold: real JSON and real
-// bytes, so that a store can create it as it creates any other. Its ID is the
-// SHA-256 of its configuration.
+// bytes, so that a store can create it as it creates any other.
 type Image struct {
 	// Config is the image configuration, as the OCI image specification
 	// defines it (config.md).
@@ -25,6 +24,13 @@ type Image struct {
 	// of the configuration. It is made up and not a tar archive. A store that
 	// keeps no content ignores it.
 	Layers [][]byte
+	// Manifest is the manifest of an artifact, which has no configuration and no
+	// layers, or of an image in an index.
+	Manifest []byte
+	// Index is the document of an index, which has no configuration, and Images
+	// are what it lists, in its order.
+	Index  []byte
+	Images []Image
 }
 
 // A Spec says how to make up an [Image]. Equal specs make equal images.
@@ -50,11 +56,8 @@ type Spec struct {
 
 // Image makes the image up.
 func (s Spec) Image() Image {
-	if s.Platform.OS == "" {
-		s.Platform = ocispec.Platform{OS: "linux", Architecture: "amd64"}
-	}
 	config := ocispec.Image{
-		Platform: s.Platform,
+		Platform: s.platform(),
 		Config:   ocispec.ImageConfig{Labels: s.Labels},
 		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{}},
 		Author:   s.Name,
@@ -71,6 +74,14 @@ func (s Spec) Image() Image {
 	}
 	img.Config = encode(config)
 	return img
+}
+
+// platform is that of the configuration.
+func (s Spec) platform() ocispec.Platform {
+	if s.Platform.OS == "" {
+		return ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	}
+	return s.Platform
 }
 
 // DiffID returns the diff ID that a [Spec] gives to a layer of this name. It
@@ -114,8 +125,18 @@ func encode(config ocispec.Image) []byte {
 	return data
 }
 
-// ID returns the image's ID: the SHA-256 of its configuration.
-func (img Image) ID() digest.Digest { return digest.FromBytes(img.Config) }
+// ID returns the image's ID: the SHA-256 of its configuration, or of what it has
+// in its place.
+func (img Image) ID() digest.Digest {
+	switch {
+	case img.Index != nil:
+		return digest.FromBytes(img.Index)
+	case img.Config == nil:
+		return digest.FromBytes(img.Manifest)
+	default:
+		return digest.FromBytes(img.Config)
+	}
+}
 
 // ConfigDescriptor describes the configuration, which is the image's own
 // content.

@@ -41,16 +41,42 @@ func (l *loader) commit(ctx context.Context, in *diskstore.Ingest) (*Report, err
 
 // create makes the record of an image.
 func (l *loader) create(ctx context.Context, tx *kvstore.Tx, img *image) error {
-	config := img.content[0]
-	spec := imagestore.Spec{Config: config.data}
+	if img.index == nil {
+		_, err := tx.CreateImage(ctx, img.spec())
+		return l.wrap(img.content[0].entry, err)
+	}
+	spec := imagestore.IndexSpec{Documents: img.index.documents}
+	for _, part := range img.index.parts {
+		spec.Manifests = append(spec.Manifests, part.spec())
+	}
+	_, err := tx.CreateIndex(ctx, spec)
+	return l.wrap(blobName(img.id), err)
+}
+
+// spec says how to make the record of an image of one platform, or of an
+// artifact.
+func (img *image) spec() imagestore.Spec {
+	spec := imagestore.Spec{Manifest: img.manifest}
+	if img.artifact == nil {
+		spec.Config = img.content[0].data
+	}
 	for _, ly := range img.layers {
 		spec.Layers = append(spec.Layers, ly.desc)
 	}
 	for _, b := range img.content {
-		spec.Content = append(spec.Content, ocispec.Descriptor{MediaType: b.desc.MediaType, Digest: b.desc.Digest, Size: b.desc.Size})
+		spec.Content = append(spec.Content, stripped(b.desc))
 	}
-	_, err := tx.CreateImage(ctx, spec)
-	return l.wrap(config.entry, err)
+	if img.artifact != nil {
+		for _, desc := range img.artifact.blobs {
+			spec.Content = append(spec.Content, stripped(desc))
+		}
+	}
+	return spec
+}
+
+// stripped is a descriptor without what a store does not need.
+func stripped(desc ocispec.Descriptor) ocispec.Descriptor {
+	return ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size}
 }
 
 // complete gives an image, when all are there, its parent and its names, and
@@ -74,9 +100,14 @@ func (l *loader) complete(ctx context.Context, tx *kvstore.Tx, img *image, repor
 			report.Moved = append(report.Moved, MovedName{Name: name, From: from, To: img.id})
 		}
 	}
-	report.Images = append(report.Images, LoadedImage{
-		ID: img.id, Names: slices.Clone(img.names), Parent: parent, Platform: img.config.Platform,
-	})
+	loaded := LoadedImage{ID: img.id, Names: slices.Clone(img.names), Parent: parent, Platform: img.config.Platform}
+	if img.index != nil {
+		loaded.Platforms = slices.Clone(img.index.platforms)
+	}
+	if img.artifact != nil {
+		loaded.Subject = img.artifact.subject
+	}
+	report.Images = append(report.Images, loaded)
 	return nil
 }
 

@@ -44,19 +44,32 @@ func (l *loader) held(ctx context.Context) (held []imagestore.Content, err error
 				return err
 			}
 			held = append(held, stored.Content...)
-			for _, chainID := range identity.ChainIDs(slices.Clone(img.config.RootFS.DiffIDs)) {
-				if seen[chainID] {
-					continue
-				}
-				seen[chainID] = true
-				layer, err := tx.Images.Layer(ctx, chainID)
-				if err != nil && !errors.Is(err, class.NotFound) {
+			for _, part := range img.parts() {
+				layers, err := heldLayers(ctx, tx, part, seen)
+				if err != nil {
 					return err
 				}
-				held = append(held, layer.Content...)
+				held = append(held, layers...)
 			}
 		}
 		return nil
 	})
 	return held, err
+}
+
+// heldLayers is the content in the store of the image's layers that have not
+// been seen.
+func heldLayers(ctx context.Context, tx *kvstore.Tx, img *image, seen map[digest.Digest]bool) (held []imagestore.Content, err error) {
+	for _, chainID := range identity.ChainIDs(slices.Clone(img.config.RootFS.DiffIDs)) {
+		if seen[chainID] {
+			continue
+		}
+		seen[chainID] = true
+		layer, err := tx.Images.Layer(ctx, chainID)
+		if err != nil && !errors.Is(err, class.NotFound) {
+			return nil, err
+		}
+		held = append(held, layer.Content...)
+	}
+	return held, nil
 }

@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
 )
 
 // An image is one that was found in the archive and not yet stored.
@@ -22,6 +23,25 @@ type image struct {
 	layers  []layer
 	names   []reference.Named
 	parent  digest.Digest // as the archive says, later only if it holds
+
+	manifest imagestore.Document // zero for one that is no OCI image
+	artifact *artifact           // nil for an image
+	index    *index              // nil for an image of one platform
+}
+
+// An index is what there is of an image for several platforms.
+type index struct {
+	documents []imagestore.Document // its own first
+	parts     []*image
+	platforms []ocispec.Platform // of the parts that are images
+}
+
+// parts are the image itself, or those of an index.
+func (img *image) parts() []*image {
+	if img.index != nil {
+		return img.index.parts
+	}
+	return []*image{img}
 }
 
 // A blob is a document that the store is to keep as it is.
@@ -75,24 +95,49 @@ func (l *loader) whySkipped() string {
 // addImage takes the image with this configuration. One that was found before
 // is returned instead; only its names are of interest then.
 func (l *loader) addImage(config blob) (*image, error) {
-	img := &image{id: digest.FromBytes(config.data), content: []blob{config}}
+	if old := l.find(digest.FromBytes(config.data)); old != nil {
+		return old, nil
+	}
+	img, err := l.newImage(config)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.checkPlatform(img); err != nil {
+		return nil, err
+	}
+	l.images = append(l.images, img)
+	return img, nil
+}
+
+// find returns the image with this ID, if it was found before.
+func (l *loader) find(id digest.Digest) *image {
 	for _, old := range l.images {
-		if old.id == img.id {
-			return old, nil
+		if old.id == id {
+			return old
 		}
 	}
+	return nil
+}
+
+// newImage reads the configuration of an image.
+func (l *loader) newImage(config blob) (*image, error) {
+	img := &image{id: digest.FromBytes(config.data), content: []blob{config}}
 	if err := l.decode(config.entry, aConfig, config.data, &img.config); err != nil {
 		return nil, err
 	}
 	if err := checkRootFS(img.config.RootFS); err != nil {
 		return nil, l.wrap(config.entry, err)
 	}
-	have, want := img.config.Platform, l.opts.Platform
-	if !zeroPlatform(want) && !jettison.MatchPlatform(want, have) {
-		return nil, l.wrap(config.entry, fmt.Errorf("the image is for %s, not for %s as asked", formatPlatform(have), formatPlatform(want)))
-	}
-	l.images = append(l.images, img)
 	return img, nil
+}
+
+// checkPlatform makes sure that an image is for the platform that was asked for.
+func (l *loader) checkPlatform(img *image) error {
+	have, want := img.config.Platform, l.opts.Platform
+	if zeroPlatform(want) || jettison.MatchPlatform(want, have) {
+		return nil
+	}
+	return l.wrap(img.content[0].entry, fmt.Errorf("the image is for %s, not for %s as asked", formatPlatform(have), formatPlatform(want)))
 }
 
 // checkRootFS makes sure that a document is the configuration of an image whose

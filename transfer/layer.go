@@ -23,20 +23,29 @@ const bufferSize = 64 << 10
 func (l *loader) copyContent(ctx context.Context, in *diskstore.Ingest) error {
 	copied := make(map[string]layer)
 	for _, img := range l.images {
-		for i, ly := range img.layers {
-			desc, err := l.copyOnce(ctx, in, ly, copied)
-			if err != nil {
-				return l.wrap(ly.entry, err)
-			}
-			img.layers[i].desc = desc
-		}
-		for _, b := range img.content {
-			if _, err := in.Write(ctx, bytes.NewReader(b.data), b.desc); err != nil {
-				return l.wrap(b.entry, err)
+		for _, part := range img.parts() {
+			if err := l.copyImage(ctx, in, part, copied); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+func (l *loader) copyImage(ctx context.Context, in *diskstore.Ingest, img *image, copied map[string]layer) error {
+	for i, ly := range img.layers {
+		desc, err := l.copyOnce(ctx, in, ly, copied)
+		if err != nil {
+			return l.wrap(ly.entry, err)
+		}
+		img.layers[i].desc = desc
+	}
+	for _, b := range img.content {
+		if _, err := in.Write(ctx, bytes.NewReader(b.data), b.desc); err != nil {
+			return l.wrap(b.entry, err)
+		}
+	}
+	return l.copyArtifact(ctx, in, img)
 }
 
 // key is the same for layers that need to be copied only once: the digest of

@@ -13,10 +13,9 @@ import (
 
 // LoadOptions are the choices of a load. The zero value is a good default.
 type LoadOptions struct {
-	// Platform is the one to take from an index of several. Where it is zero,
-	// that is the platform of this machine, or the only one that the index
-	// has. An image that does not match a platform asked for is an error, also
-	// one that stands alone.
+	// Platform is the one to take from an index of several, as an image of its
+	// own. Where it is zero the index is kept whole (rule M1). An image that does
+	// not match a platform asked for is an error, also one that stands alone.
 	Platform ocispec.Platform
 
 	// Localhost puts names that state no registry in localhost/, as podman load
@@ -62,15 +61,20 @@ type Report struct {
 
 // A LoadedImage is an image that the archive holds.
 type LoadedImage struct {
-	// ID is the digest of the image's configuration.
+	// ID is the digest of the image's configuration, of the index, or of the
+	// manifest of an artifact.
 	ID digest.Digest
 	// Names are the names the archive gives it, in its order; nil when none.
 	Names []reference.Named
 	// Parent is the ID of the parent that the image has in the store now, or
 	// empty.
 	Parent digest.Digest
-	// Platform is what the image runs on.
+	// Platform is what the image runs on; zero for an index and an artifact.
 	Platform ocispec.Platform
+	// Platforms are those of an index that the archive has, in its order.
+	Platforms []ocispec.Platform
+	// Subject is the digest of what an artifact is about, if it says so.
+	Subject digest.Digest
 }
 
 // A MovedName is a name that was taken from one image and given to another.
@@ -101,9 +105,12 @@ type Skipped struct {
 // is verified. What is damaged of it is replaced by what the archive has; if the
 // archive has it in another form only, the error wraps a [*diskstore.Damage].
 //
-// Of an index of several platforms one image is taken (see
-// [LoadOptions.Platform]). Signatures, software bills of materials and whatever
-// else is no image are skipped and reported. Parent links come from a
+// An index of several platforms is one image (see [LoadOptions.Platform]). What
+// it lists and the archive lacks is reported; something must be there.
+// Signatures, software bills of materials and the like are loaded when they say
+// what they are about, by their manifest or their tag, and with a platform asked
+// for, only when that is loaded too; whatever else is no image is skipped and
+// reported. Parent links come from a
 // docker-archive, and only where the history and the layers of the parent
 // begin those of the child and the parent is loaded too or in the store.
 //

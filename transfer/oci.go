@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/imagestore"
 )
 
 // readLayout finds the images of an OCI image layout.
@@ -28,6 +30,7 @@ func (l *loader) readLayout(ctx context.Context) error {
 			return err
 		}
 	}
+	l.chooseArtifacts()
 	err = l.readParents(ctx)
 	var wrong *ArchiveError
 	if errors.As(err, &wrong) { // another tool's file, or a damaged one; the images are whole
@@ -88,6 +91,13 @@ func (l *loader) addDescriptor(ctx context.Context, desc ocispec.Descriptor) err
 		return nil
 	}
 	top := desc
+	if kind.IsIndex() && zeroPlatform(l.opts.Platform) {
+		img, err := l.addIndex(ctx, desc)
+		if err == nil {
+			l.addNames(img, top)
+		}
+		return err
+	}
 	if kind.IsIndex() {
 		chosen, err := l.choose(ctx, desc)
 		if err != nil || chosen == nil {
@@ -103,18 +113,39 @@ func (l *loader) addDescriptor(ctx context.Context, desc ocispec.Descriptor) err
 	return nil
 }
 
-// addManifest takes the image that has this manifest. It returns nil for what
-// is no image.
+// addManifest takes the image that has this manifest.
 func (l *loader) addManifest(ctx context.Context, desc ocispec.Descriptor) (*image, error) {
+	img, err := l.imageOf(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	if old := l.find(img.id); old != nil {
+		return old, nil
+	}
+	if img.artifact == nil {
+		if err := l.checkPlatform(img); err != nil {
+			return nil, err
+		}
+	}
+	l.images = append(l.images, img)
+	return img, nil
+}
+
+// imageOf reads the image that has this manifest, or the artifact.
+func (l *loader) imageOf(ctx context.Context, desc ocispec.Descriptor) (*image, error) {
 	manifest, data, err := l.readManifest(ctx, desc)
 	if err != nil {
 		return nil, err
 	}
+	return l.imageFrom(ctx, blob{blobName(desc.Digest), desc, data}, manifest)
+}
+
+// imageFrom makes the image of a manifest that was read from its own blob.
+func (l *loader) imageFrom(ctx context.Context, own blob, manifest ocispec.Manifest) (*image, error) {
+	entry := own.entry
 	if reason := notImage(manifest); reason != "" {
-		l.skip(desc.Digest, "", reason)
-		return nil, nil
+		return newArtifact(own, manifest, reason), nil
 	}
-	entry := blobName(desc.Digest)
 	layers, err := ociLayers(manifest)
 	if err != nil {
 		return nil, l.wrap(entry, err)
@@ -123,11 +154,12 @@ func (l *loader) addManifest(ctx context.Context, desc ocispec.Descriptor) (*ima
 	if err != nil {
 		return nil, err
 	}
-	img, err := l.addImage(blob{blobName(manifest.Config.Digest), manifest.Config, config})
-	if err != nil || img.layers != nil {
-		return img, err
+	img, err := l.newImage(blob{blobName(manifest.Config.Digest), manifest.Config, config})
+	if err != nil {
+		return nil, err
 	}
-	img.content = append(img.content, blob{entry, desc, data})
+	img.manifest = imagestore.Document{Digest: own.desc.Digest, Data: own.data}
+	img.content = append(img.content, own)
 	return img, l.setLayers(img, entry, layers)
 }
 

@@ -14,10 +14,11 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
 )
 
 // maxNesting is how deep indexes may lie in each other.
-const maxNesting = 8
+const maxNesting = imagestore.MaxNesting
 
 // A walk is where the reading of an index within indexes has come to.
 type walk struct {
@@ -34,12 +35,6 @@ func (l *loader) choose(ctx context.Context, desc ocispec.Descriptor) (*ocispec.
 		return nil, err
 	}
 	want := l.opts.Platform
-	if zeroPlatform(want) && len(all) == 1 {
-		return &all[0], nil
-	}
-	if zeroPlatform(want) {
-		want = hostPlatform()
-	}
 	best := best(want, all)
 	if best == nil {
 		return nil, l.wrap(blobName(desc.Digest), fmt.Errorf("has no image for %s, only for %s", formatPlatform(want), listPlatforms(all)))

@@ -66,6 +66,9 @@ func facts(t testing.TB, store *diskstore.Store, parents string) []string {
 func TestSaveRoundTrip(t *testing.T) {
 	for name := range realArchives() {
 		for _, format := range transfer.Formats() {
+			if format == transfer.DockerArchive && name == "oci-layout-referrers.tar" {
+				continue // such an archive cannot hold what is about an image
+			}
 			t.Run(name+"/"+string(format), func(t *testing.T) {
 				store, again := newStore(t), newStore(t)
 				load(t, store, writeFile(t, real(t, name)), amd64())

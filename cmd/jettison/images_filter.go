@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/refstore"
 )
 
 // An imageFilter chooses images for the list, by the rules that prune chooses
@@ -29,9 +31,6 @@ func (f imagesFlags) filter() (*filter.Filter, error) {
 	args, err := filter.Parse(f.filters...)
 	if err != nil {
 		return nil, err
-	}
-	if _, given := args[filter.Orphaned]; given {
-		return nil, errors.Errorf("filter %q is for prune only", filter.Orphaned)
 	}
 	return filter.New(args, time.Now())
 }
@@ -81,6 +80,12 @@ func (f *imageFilter) choose(ctx context.Context, stores jettison.Stores, img im
 			return nil, false, err
 		}
 	}
+	if want, given := f.Orphaned(); given {
+		orphaned, err := isOrphaned(ctx, stores, img, refs)
+		if err != nil || orphaned != want {
+			return nil, false, err
+		}
+	}
 	if len(refs) == 0 {
 		return nil, true, nil
 	}
@@ -94,15 +99,63 @@ func (f *imageFilter) inBounds(img imagestore.Image) bool {
 	return (f.before.IsZero() || img.Created.Before(f.before)) && (f.since.IsZero() || img.Created.After(f.since))
 }
 
-// isDangling reports whether the image has neither tags nor children.
+// isDangling reports whether the image has neither tags of its own nor children
+// nor anything that it is about.
 func isDangling(ctx context.Context, stores jettison.Stores, img imagestore.Image, refs []reference.Named) (bool, error) {
 	tagged := slices.ContainsFunc(refs, func(ref reference.Named) bool {
 		_, ok := ref.(reference.Tagged)
-		return ok
+		_, about := refstore.SubjectOf(ref)
+		return ok && !about
 	})
 	if tagged {
 		return false, nil
 	}
+	subjects, err := subjectsOf(ctx, stores, img.ID)
+	if err != nil || len(subjects) > 0 {
+		return false, err
+	}
 	children, err := stores.Images.Children(ctx, img.ID)
 	return len(children) == 0, err
+}
+
+// isOrphaned reports whether what the image is about is missing: it leads to no
+// image that is about nothing that is there (rule S4).
+func isOrphaned(ctx context.Context, stores jettison.Stores, img imagestore.Image, refs []reference.Named) (bool, error) {
+	byTag := slices.ContainsFunc(refs, func(ref reference.Named) bool {
+		_, about := refstore.SubjectOf(ref)
+		return about
+	})
+	if img.Subject == "" && !byTag {
+		return false, nil
+	}
+	seen := map[digest.Digest]bool{img.ID: true}
+	subjects, err := subjectsOf(ctx, stores, img.ID)
+	for i := 0; i < len(subjects) && err == nil; i++ {
+		if seen[subjects[i]] {
+			continue
+		}
+		seen[subjects[i]] = true
+		var more []digest.Digest
+		if more, err = subjectsOf(ctx, stores, subjects[i]); len(more) == 0 && err == nil {
+			return false, nil
+		}
+		subjects = append(subjects, more...)
+	}
+	return true, err
+}
+
+// subjectsOf are the images that the image is about, as far as the store knows.
+func subjectsOf(ctx context.Context, stores jettison.Stores, id digest.Digest) ([]digest.Digest, error) {
+	if store, ok := stores.Images.(jettison.ReferrerStore); ok {
+		return store.Subjects(ctx, id)
+	}
+	return nil, nil
+}
+
+// referrersOf are the images about the image, as far as the store knows.
+func referrersOf(ctx context.Context, stores jettison.Stores, id digest.Digest) ([]digest.Digest, error) {
+	if store, ok := stores.Images.(jettison.ReferrerStore); ok {
+		return store.Referrers(ctx, id)
+	}
+	return nil, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/distribution/reference"
@@ -20,7 +21,8 @@ func newInspect(set *settings) *cobra.Command {
 		Use:   "inspect REF...",
 		Short: "Print all that the store knows of images, as JSON",
 		Long: `Print all that the store knows of images, as JSON: names, parent and children,
-platform, layers with the number of their holders, and what uses the image.`,
+platform or those of an index, layers with the number of their holders, what it is
+about and what is about it, and what uses the image.`,
 		Example: "  jettison inspect app:1.0\n  jettison inspect --format json app:1.0 3dfe63d000c7",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
@@ -65,9 +67,24 @@ type imageDetails struct {
 	Variant      string `json:",omitempty"`
 	Size         int64
 	Labels       map[string]string
+	Manifest     digest.Digest     `json:",omitempty"`
+	Manifests    []manifestDetails `json:",omitempty"`
+	Subject      digest.Digest     `json:",omitempty"`
+	Subjects     []digest.Digest   `json:",omitempty"` // the images in the store that it is about
+	Referrers    []digest.Digest   `json:",omitempty"`
 	Layers       []layerDetails
 	Containers   []containerRow
 	Leases       []leaseDetails
+}
+
+// manifestDetails is the JSON of a manifest of an index. Available says whether
+// the store has it; otherwise it is only listed.
+type manifestDetails struct {
+	Digest    digest.Digest
+	Platform  string
+	Subject   digest.Digest `json:",omitempty"`
+	Layer     digest.Digest `json:",omitempty"`
+	Available bool
 }
 
 // layerDetails is the JSON of a layer. Layers are listed from top to base.
@@ -111,7 +128,12 @@ func inspect(ctx context.Context, store *opened, ref string) (*imageDetails, err
 }
 
 func newDetails(img imagestore.Image) *imageDetails {
+	var manifests []manifestDetails
+	for _, m := range img.Manifests {
+		manifests = append(manifests, manifestDetails{m.Digest, platformName(m.Platform), m.Subject, m.Layer, m.Content != nil})
+	}
 	return &imageDetails{
+		Manifest: img.Manifest, Manifests: manifests, Subject: img.Subject,
 		ID: img.ID, Parent: img.Parent, Size: img.Size, Labels: img.Labels,
 		Os: img.Platform.OS, Architecture: img.Platform.Architecture, Variant: img.Platform.Variant,
 		Created: img.Created, RepoTags: []string{}, RepoDigests: []string{}, Children: []digest.Digest{},
@@ -128,8 +150,16 @@ func (d *imageDetails) fill(ctx context.Context, stores jettison.Stores, img ima
 	if err := d.fillNames(ctx, stores); err != nil {
 		return err
 	}
-	if err := d.fillLayers(ctx, stores, img.Layer); err != nil {
+	if d.Referrers, err = referrersOf(ctx, stores, d.ID); err != nil {
 		return err
+	}
+	if d.Subjects, err = subjectsOf(ctx, stores, d.ID); err != nil {
+		return err
+	}
+	for _, chain := range img.Chains() {
+		if err := d.fillLayers(ctx, stores, chain); err != nil {
+			return err
+		}
 	}
 	return d.fillUses(ctx, stores)
 }
@@ -147,7 +177,7 @@ func (d *imageDetails) fillNames(ctx context.Context, stores jettison.Stores) er
 }
 
 func (d *imageDetails) fillLayers(ctx context.Context, stores jettison.Stores, chain digest.Digest) error {
-	for chain != "" {
+	for chain != "" && !slices.ContainsFunc(d.Layers, func(l layerDetails) bool { return l.ChainID == chain }) {
 		layer, err := stores.Images.Layer(ctx, chain)
 		if err != nil {
 			return err

@@ -18,7 +18,9 @@ const loadLong = `Load every image of an archive, with all its names.
 
 The archive is what docker save, podman save or skopeo copy write: a docker
 archive or an OCI archive, plain or compressed with gzip or zstd, the directory
-of an OCI layout, or one of skopeo's dir: transport. It is read from standard input unless -i is given, or with
+of an OCI layout, or one of skopeo's dir: transport. An image for several platforms is kept whole, unless --platform
+chooses one; signatures and the like come with what they are about. It is read
+from standard input unless -i is given, or with
 -i -. Either all of it is loaded or nothing; a name that another image had moves.
 
 The store is made if it is not there. Until the load has ended no other command
@@ -41,7 +43,7 @@ func newLoad(set *settings) *cobra.Command {
 		Use:     "load [-i FILE|DIR]",
 		Short:   "Load images from an archive",
 		Long:    loadLong,
-		Example: "  jettison load -i images.tar\n  docker save app:1.0 | jettison load",
+		Example: "  jettison load -i images.tar\n  jettison load --platform linux/arm64 -i images.tar\n  docker save app:1.0 | jettison load",
 		Args:    loadArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := flags.options(cmd)
@@ -59,7 +61,7 @@ func newLoad(set *settings) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&flags.input, "input", "i", "", "`FILE` or directory to read, or - for standard input")
 	f.Var(&flags.maxSize, "max-size", "maximum `SIZE` of a compressed archive when it is unpacked (default: 4GB, and more for a large archive)")
-	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to take of an image for several: os/arch[/variant] (default: this machine's)")
+	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to take of an image for several: os/arch[/variant] (default: all)")
 	f.BoolVar(&flags.localhost, "localhost", false, "put names that state no registry in localhost/, as podman load does")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show no progress")
 	return cmd

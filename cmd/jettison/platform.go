@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -10,22 +9,36 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// platformFlag reads the flag --platform; nil when it is not given. A flag
-// that is given and empty is a mistake, of a script that lost a variable, say.
-func platformFlag(set *pflag.FlagSet, texts ...string) (*ocispec.Platform, error) {
+// platformFlag reads the flag --platform where it takes one; nil when it is not
+// given.
+func platformFlag(set *pflag.FlagSet, text string) (*ocispec.Platform, error) {
+	all, err := platformFlags(set, text)
+	switch {
+	case err != nil || len(all) == 0:
+		return nil, err
+	case len(all) > 1:
+		return nil, errors.New("multiple platforms are not supported")
+	}
+	return &all[0], nil
+}
+
+// platformFlags reads the flag --platform where it may be repeated; none when it
+// is not given. A flag that is given and empty is a mistake, of a script that
+// lost a variable, say.
+func platformFlags(set *pflag.FlagSet, texts ...string) ([]ocispec.Platform, error) {
 	if !set.Changed("platform") {
 		return nil, nil
 	}
-	texts = strings.Split(strings.Join(texts, ","), ",")
-	switch {
-	case slices.Contains(texts, ""):
-		return nil, errors.New("--platform is empty: want os/arch[/variant]")
-	case len(texts) > 1:
-		return nil, errors.New("multiple platforms are not supported")
+	var all []ocispec.Platform
+	for text := range strings.SplitSeq(strings.Join(texts, ","), ",") {
+		if text == "" {
+			return nil, errors.New("--platform is empty: want os/arch[/variant]")
+		}
+		p, err := platforms.Parse(text)
+		if err != nil {
+			return nil, errors.Wrapf(err, "--platform %q", text)
+		}
+		all = append(all, p)
 	}
-	p, err := platforms.Parse(texts[0])
-	if err != nil {
-		return nil, errors.Wrapf(err, "--platform %q", texts[0])
-	}
-	return &p, nil
+	return all, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -17,12 +16,17 @@ nothing uses, the image goes too. An ID, or the beginning of one with at least
 4 digits, removes the image with all its references. Ancestors that nothing
 needs any more go as well, unless --no-prune is given.
 
+An image for several platforms goes as a whole, unless --platform takes some of
+them out of it. What is about an image, such as its signature, goes with it,
+unless that has a tag of its own.
+
 Images in use and images with children stay; --force overrides what can be
 forced, and the error says what stands in the way.`
 
 const removeExample = `  jettison rmi app:1.0
   jettison rmi --dry-run app:1.0 web:1.0
-  jettison rmi -f 3dfe63d000c7`
+  jettison rmi -f 3dfe63d000c7
+  jettison rmi -f --platform linux/arm64 multi:1.0`
 
 // removeFlags are the flags of rmi.
 type removeFlags struct {
@@ -56,19 +60,15 @@ func newRemove(set *settings) *cobra.Command {
 	f.BoolVarP(&flags.force, "force", "f", false, "remove although the image has further references or stopped containers")
 	f.BoolVar(&flags.noPrune, "no-prune", false, "leave ancestors that nothing needs any more")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "print what would be removed and what kept, and change nothing")
-	f.StringArrayVar(&flags.platforms, "platform", nil, "remove only if the image is for `PLATFORM`: os/arch[/variant]")
+	f.StringArrayVar(&flags.platforms, "platform", nil, "remove only `PLATFORM` (os/arch[/variant]) from an image for several, with --force; another image only if it is for that. May be repeated")
 	return cmd
 }
 
 // options are the options of the removal. What is wrong with them is wrong
 // usage.
 func (f *removeFlags) options(set *pflag.FlagSet) (jettison.RemoveOptions, error) {
-	opts := jettison.RemoveOptions{Force: f.force, PruneChildren: !f.noPrune}
-	p, err := platformFlag(set, f.platforms...)
-	if p != nil {
-		opts.Platforms = []ocispec.Platform{*p}
-	}
-	return opts, err
+	platforms, err := platformFlags(set, f.platforms...)
+	return jettison.RemoveOptions{Force: f.force, PruneChildren: !f.noPrune, Platforms: platforms}, err
 }
 
 // remove removes the references and prints what has gone.

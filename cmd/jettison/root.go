@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 		cobra.FixedCompletions([]string{formatText, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
 		newLoad(set), newImages(set), newTag(set), newRemove(set), newPrune(set), newContainer(set), newLease(set),
-		newInspect(set), newCheck(set), newVersion(set), newCompletion(),
+		newInspect(set), newTree(set), newCheck(set), newVersion(set), newCompletion(),
 		newSave(set), newImport(set), newCopy(set), newHistory(set),
 	)
 	return root

@@ -38,6 +38,10 @@ type Capabilities struct {
 	// Durable says that it lies on disk, where each update costs
 	// milliseconds.
 	Durable bool
+	// Referrers says that its images are a [jettison.ReferrerStore].
+	Referrers bool
+	// Platforms says that its images are a [jettison.PlatformStore].
+	Platforms bool
 }
 
 // Fit returns the state without what the backend cannot keep.
@@ -66,10 +70,10 @@ func Alike() []Backend {
 func All() []Backend {
 	return []Backend{
 		{Name: "maps", Open: openMaps, Capabilities: Capabilities{Parents: true, Dangling: true}},
-		{Name: "memkv", Open: openMemKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true}},
-		{Name: "boltkv", Open: openBoltKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true}},
-		{Name: "diskstore", Open: openDisk, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true}},
-		{Name: "diskstore-background", Open: openBackground, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true}},
+		{Name: "memkv", Open: openMemKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
+		{Name: "boltkv", Open: openBoltKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
+		{Name: "diskstore", Open: openDisk, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
+		{Name: "diskstore-background", Open: openBackground, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
 		{Name: "ocilayout", Open: openLayout, Capabilities: Capabilities{Atomic: true, Durable: true, Manifest: LayoutManifest}},
 	}
 }

@@ -64,8 +64,17 @@ func (e *diskEngine) createAll(ctx context.Context, images []storetest.Image) (e
 
 // write writes the content of an image.
 func write(ctx context.Context, in *diskstore.Ingest, img storetest.Image) error {
-	descriptors, data := img.LayerDescriptors(), img.Layers
-	descriptors, data = append(descriptors, img.ConfigDescriptor()), append(slices.Clip(data), img.Config)
+	for _, part := range img.Images {
+		if err := write(ctx, in, part); err != nil {
+			return err
+		}
+	}
+	descriptors, data := append(img.LayerDescriptors(), img.OwnDescriptors()...), slices.Clip(img.Layers)
+	for _, own := range [][]byte{img.Config, img.Manifest} {
+		if own != nil {
+			data = append(data, own)
+		}
+	}
 	for i, want := range descriptors {
 		if _, err := in.Write(ctx, bytes.NewReader(data[i]), want); err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison"
@@ -62,17 +61,35 @@ func (e *kvEngine) createAll(ctx context.Context, images []storetest.Image) erro
 // create makes the images in a transaction.
 func create(ctx context.Context, tx *kvstore.Tx, images []storetest.Image) error {
 	for _, img := range images {
-		_, err := tx.Images.Create(ctx, imagestore.Spec{
-			Config:  img.Config,
-			Parent:  img.Parent,
-			Layers:  img.LayerDescriptors(),
-			Content: []ocispec.Descriptor{img.ConfigDescriptor()},
-		})
+		var err error
+		if img.Index != nil {
+			_, err = tx.Images.CreateIndex(ctx, indexSpec(img))
+		} else {
+			_, err = tx.Images.Create(ctx, imageSpec(img))
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func imageSpec(img storetest.Image) imagestore.Spec {
+	return imagestore.Spec{
+		Config:   img.Config,
+		Manifest: imagestore.Document{Data: img.Manifest},
+		Parent:   img.Parent,
+		Layers:   img.LayerDescriptors(),
+		Content:  img.OwnDescriptors(),
+	}
+}
+
+func indexSpec(img storetest.Image) imagestore.IndexSpec {
+	spec := imagestore.IndexSpec{Documents: []imagestore.Document{{Data: img.Index}}}
+	for _, part := range img.Images {
+		spec.Manifests = append(spec.Manifests, imageSpec(part))
+	}
+	return spec
 }
 
 func (e *kvEngine) Tag(ctx context.Context, name string, id digest.Digest, opts refstore.AddOptions) error {

@@ -16,30 +16,37 @@ import (
 // [Reader.Close] returns that error: fields can be read one after another
 // without looking.
 type Reader struct {
-	key  []byte
-	rest []byte
-	err  error
+	key     []byte
+	rest    []byte
+	err     error
+	version byte
 }
 
 // Read checks the record stored under key and returns a Reader of its fields.
 // What is read is copied out of value.
-func Read(key, value []byte) Reader {
+func Read(key, value []byte) Reader { return ReadUpTo(key, value, Version) }
+
+// ReadUpTo is Read for a kind of record of which this version is the newest.
+func ReadUpTo(key, value []byte, newest byte) Reader {
 	r := Reader{key: key}
 	switch {
 	case len(value) < header:
 		r.damaged("too short")
-	case value[0] > Version:
+	case value[0] > newest:
 		r.err = class.Errorf(class.Internal,
-			"key %q: record of format %d, but this program knows only those up to %d; use a newer one", key, value[0], Version)
+			"key %q: record of format %d, but this program knows only those up to %d; use a newer one", key, value[0], newest)
 	case value[0] == 0:
 		r.damaged("no format version")
 	case checksum(key, value[header:]) != binary.BigEndian.Uint32(value[1:header]):
 		r.damaged("wrong checksum")
 	default:
-		r.rest = value[header:]
+		r.rest, r.version = value[header:], value[0]
 	}
 	return r
 }
+
+// Version is the format version of the record; zero for one that is damaged.
+func (r *Reader) Version() byte { return r.version }
 
 // Close returns the error of the reads, or one if fields are left. Errors are
 // of class Internal and name the key and what to do (rule E3).

@@ -19,8 +19,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Version is the format version that this package writes and the newest that
-// it reads.
+// Version is the format version of a record, unless its kind has a newer one of
+// its own: see [Writer.SealAs] and [ReadUpTo].
 const Version = 1
 
 // header is the number of bytes before the fields.
@@ -121,8 +121,11 @@ func (w *Writer) Digest(d digest.Digest) {
 
 // Seal returns the record, to be stored under key. The Writer must not be used
 // after it.
-func (w *Writer) Seal(key []byte) []byte {
-	w.buf[0] = Version
+func (w *Writer) Seal(key []byte) []byte { return w.SealAs(key, Version) }
+
+// SealAs is Seal for a kind of record that has come to a version of its own.
+func (w *Writer) SealAs(key []byte, version byte) []byte {
+	w.buf[0] = version
 	binary.BigEndian.PutUint32(w.buf[1:], checksum(key, w.buf[header:]))
 	return w.buf
 }

@@ -1,0 +1,120 @@
+package jettison
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// removePlatforms takes manifests out of an index that keeps others: rule M2. A
+// use of the image forbids it, for nothing says which of its platforms is used;
+// without force it is refused, for every reference of the index is concerned.
+func (p *planner) removePlatforms(ctx context.Context, r *Removal, t target, going []digest.Digest, opts RemoveOptions) error {
+	used, err := conflict.Check(ctx, p, t.id, conflict.InUse)
+	if err != nil {
+		return err
+	}
+	if used != nil {
+		return class.Errorf(class.Conflict, "conflict: unable to remove platforms of %s (cannot be forced) - image is being used by %s",
+			conflict.Short(t.id.String()), used.Conflicts[0])
+	}
+	if !opts.Force {
+		return p.refusePlatforms(ctx, t)
+	}
+	next, removed, err := p.replaceIndex(ctx, *t.image, going)
+	if err != nil && !isDamage(err) || next.ID == "" {
+		return err
+	}
+	if err != nil {
+		p.log.WarnContext(ctx, "layers stay behind", "image", t.id, "error", err)
+	}
+	r.Steps = append(r.Steps, Step{Image: t.id, Without: going, Becomes: next.ID, Removed: removed})
+	return p.deleteReferrers(ctx, r, t.id, opts)
+}
+
+// refusePlatforms says whom the removal of a platform concerns.
+func (p *planner) refusePlatforms(ctx context.Context, t target) error {
+	refs, err := p.References(ctx, t.id)
+	if err != nil {
+		return err
+	}
+	names := make([]string, 0, len(refs))
+	for _, ref := range refs {
+		names = append(names, reference.FamiliarString(ref))
+	}
+	whom := "the index"
+	if len(names) > 0 {
+		whom = strings.Join(names, ", ")
+	}
+	return class.Errorf(class.Conflict, "conflict: unable to remove platforms of %s (must be forced) - %s would name an index without them",
+		conflict.Short(t.id.String()), whom)
+}
+
+// going are the manifests that rule M2 takes out of an index, in its order: those
+// of the platforms, and those that are about one of them. There are none when no
+// platform is given, for an image that is no index, and when nothing would be
+// left: then the image itself is deleted.
+func (p *planner) going(t target, platforms []ocispec.Platform) []digest.Digest {
+	if t.image == nil || t.image.Manifests == nil {
+		return nil
+	}
+	gone := make(map[digest.Digest]bool)
+	for _, want := range platforms {
+		for _, dgst := range p.matching(*t.image, want) {
+			gone[dgst] = true
+		}
+	}
+	for again := true; again; { // what is about one that goes may itself have something about it
+		again = false
+		for _, m := range t.image.Manifests {
+			if gone[m.Subject] && !gone[m.Digest] {
+				gone[m.Digest], again = true, true
+			}
+		}
+	}
+	if len(gone) == len(t.image.Manifests) {
+		return nil
+	}
+	var going []digest.Digest
+	for _, m := range t.image.Manifests {
+		if gone[m.Digest] {
+			going = append(going, m.Digest)
+		}
+	}
+	return going
+}
+
+// matching are the manifests of exactly this platform: of it and theirs each
+// serves the other. One that would merely run there is not what was named.
+func (p *planner) matching(index imagestore.Image, want ocispec.Platform) []digest.Digest {
+	var found []digest.Digest
+	for _, m := range index.Manifests {
+		version := want.OSVersion == "" || want.OSVersion == m.Platform.OSVersion
+		if m.Subject == "" && version && p.platforms(want, m.Platform) && p.platforms(m.Platform, want) {
+			found = append(found, m.Digest)
+		}
+	}
+	return found
+}
+
+// platformsOf writes the platform of an image, or those of an index, each once.
+func platformsOf(img imagestore.Image) string {
+	if img.Manifests == nil {
+		return formatPlatform(img.Platform)
+	}
+	var names []string
+	for _, m := range img.Manifests {
+		if name := formatPlatform(m.Platform); !slices.Contains(names, name) && m.Subject == "" {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
