@@ -66,8 +66,8 @@ func TestRemoveAPlatform(t *testing.T) {
 		if made, removed, err = able.Replace(t.Context(), img.ID, gone); err != nil {
 			return err
 		}
-		if made.ID != foretold.ID || made.ID == img.ID || len(made.Manifests) != 1 {
-			t.Errorf("got %+v, foretold %s", made, foretold.ID)
+		if diff := cmp.Diff(foretold, made); diff != "" || made.ID == img.ID || len(made.Manifests) != 1 {
+			t.Errorf("not as foretold (-foretold +made):\n%s", diff)
 		}
 		return nil
 	})

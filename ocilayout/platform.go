@@ -2,6 +2,7 @@ package ocilayout
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -20,15 +21,14 @@ func (s images) Without(ctx context.Context, id digest.Digest, manifests []diges
 	if err != nil {
 		return imagestore.Image{}, err
 	}
-	record, err := s.tx.recordOf(made.old)
-	if err != nil {
+	later := &graph{cache: s.tx.cache, names: newNames(&index{entries: s.tx.names.live()}), fresh: maps.Clone(s.tx.fresh)}
+	if err := later.replace(made); err != nil {
 		return imagestore.Image{}, err
 	}
-	record.ID = made.desc.Digest
-	record.Manifests = slices.DeleteFunc(record.Manifests, func(m imagestore.Manifest) bool {
-		return slices.Contains(manifests, m.Digest)
-	})
-	return record, nil
+	if err := later.count(ctx); err != nil {
+		return imagestore.Image{}, err
+	}
+	return later.recordOf(later.images[made.desc.Digest])
 }
 
 // Replace puts that image in the place of the index.
@@ -155,14 +155,9 @@ func (r *rewritten) rewriteEntry(ctx context.Context, g *graph, e entry, manifes
 func (tx *transaction) replace(ctx context.Context, made *rewritten) (imagestore.Removed, error) {
 	before := *tx.graph
 	tx.changed = true
-	err := tx.names.replace(made.old.id, func(e entry) (entry, error) { return e.pointing(made.desc.Digest, made.desc.Size) })
-	if err != nil {
-		return imagestore.Removed{}, class.Wrap(class.Internal, err)
+	if err := tx.graph.replace(made); err != nil {
+		return imagestore.Removed{}, err
 	}
-	for i, n := range made.nodes {
-		tx.fresh[n.desc.Digest] = fresh{n, made.data[i]}
-	}
-	tx.forget()
 	if err := tx.count(ctx); err != nil {
 		return imagestore.Removed{}, err
 	}
@@ -171,6 +166,19 @@ func (tx *transaction) replace(ctx context.Context, made *rewritten) (imagestore
 		tx.gone = append(tx.gone, c.Digest)
 	}
 	return gone, nil
+}
+
+// replace puts the new index in the place of the old one in the list.
+func (g *graph) replace(made *rewritten) error {
+	err := g.names.replace(made.old.id, func(e entry) (entry, error) { return e.pointing(made.desc.Digest, made.desc.Size) })
+	if err != nil {
+		return class.Wrap(class.Internal, err)
+	}
+	for i, n := range made.nodes {
+		g.fresh[n.desc.Digest] = fresh{n, made.data[i]}
+	}
+	g.forget()
+	return nil
 }
 
 // lostTo returns what an image holds and a later state does not have.
