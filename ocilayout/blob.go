@@ -33,7 +33,7 @@ var (
 // layout.
 func (d directory) path(content digest.Digest) (string, error) {
 	if err := content.Validate(); err != nil {
-		return "", errors.Errorf("invalid digest %q: %v", content, err)
+		return "", errors.WithMessagef(err, "digest %q", content)
 	}
 	return filepath.Join(d.dir, "blobs", content.Algorithm().String(), content.Encoded()), nil
 }

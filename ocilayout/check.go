@@ -105,9 +105,15 @@ func (a *audit) lookAtNames() {
 // lookAtImage notes what an image needs, and that it cannot be read.
 func (a *audit) lookAtImage(img *image) {
 	name := a.nameOf(img)
-	if img.damage != nil {
+	var reported []digest.Digest
+	damage := []error{img.damage}
+	for _, t := range img.trees {
+		damage = append(damage, t.damage...)
+	}
+	for _, err := range damage {
 		var blob *BlobError
-		if errors.As(img.damage, &blob) {
+		if errors.As(err, &blob) && !slices.Contains(reported, blob.Digest) {
+			reported = append(reported, blob.Digest)
 			a.findings = append(a.findings, check.Finding{
 				Kind: kindOf(blob.Err), Key: blob.Digest.String(), Path: blob.Path, Images: []string{name},
 				Problem: blob.Err.Error() + "; the image cannot be read",
@@ -183,11 +189,18 @@ func kindOf(err error) check.Kind {
 		return check.MissingContent
 	case errors.Is(err, fs.ErrPermission):
 		return check.InaccessibleContent
-	case hides(err):
+	case isForeign(err):
 		return check.UnknownSort
 	default:
 		return check.AlteredContent
 	}
+}
+
+// isForeign reports whether an error says that a blob is whole but of a sort or
+// of a size that this package does not read.
+func isForeign(err error) bool {
+	var foreign *foreignError
+	return errors.As(err, &foreign) || errors.Is(err, errTooDeep) || errors.Is(err, errTooLarge)
 }
 
 // verify returns what is wrong with the file of a blob.

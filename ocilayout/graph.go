@@ -77,6 +77,7 @@ func (g *graph) identify(ctx context.Context) error {
 		if err != nil && !isBlobError(err) {
 			return err
 		}
+		damage := []error{err}
 		id := target
 		switch {
 		case err == nil:
@@ -93,7 +94,9 @@ func (g *graph) identify(ctx context.Context) error {
 		img.targets = append(img.targets, target)
 		if err == nil {
 			img.trees = append(img.trees, t)
-		} else {
+			damage = t.damage
+		}
+		for _, err := range damage {
 			img.damage = err
 			g.opaque = g.opaque || hides(err)
 		}

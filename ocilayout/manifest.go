@@ -65,6 +65,7 @@ func parseNode(desc ocispec.Descriptor, data []byte) (*node, error) {
 		Config    *ocispec.Descriptor  `json:"config"`
 		Layers    []ocispec.Descriptor `json:"layers"`
 		Subject   *ocispec.Descriptor  `json:"subject"`
+		Manifests []json.RawMessage    `json:"manifests"`
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, err
@@ -78,6 +79,10 @@ func parseNode(desc ocispec.Descriptor, data []byte) (*node, error) {
 		n.subject = doc.Subject.Digest
 	}
 	switch {
+	case doc.Manifests != nil && (doc.Config != nil || doc.Layers != nil):
+		return nil, errors.New("it is an index and a manifest at once")
+	case isIndex(mediaType) && (doc.Config != nil || doc.Layers != nil):
+		return nil, errors.New("it is a manifest, and its descriptor says an index")
 	case isIndex(mediaType):
 		idx, err := parseIndex(data)
 		n.index = idx
@@ -100,9 +105,10 @@ func (n *node) isImage() bool {
 }
 
 // id is the ID of the image: the digest of its configuration, as Docker and
-// Podman have it, and for all else that of the manifest or the index.
+// Podman have it, and for all else that of the manifest or the index. So it is
+// for an image whose configuration has a malformed digest: it is unreadable.
 func (n *node) id() digest.Digest {
-	if n.isImage() {
+	if n.isImage() && n.config.Digest.Validate() == nil {
 		return n.config.Digest
 	}
 	return n.desc.Digest

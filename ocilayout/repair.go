@@ -131,11 +131,11 @@ func (a *audit) strayProblem(dir string, e fs.DirEntry) string {
 }
 
 // lost reports whether there is an image of which it is not known what it needs,
-// because its manifest is missing or altered: once it is deleted, or copied into
+// because a manifest is missing or altered: once it is deleted, or copied into
 // the layout again, it will be.
 func (a *audit) lost() bool {
 	for _, img := range a.images {
-		if len(img.trees) < len(img.targets) {
+		if len(img.trees) < len(img.targets) || slices.ContainsFunc(img.trees, func(t *tree) bool { return len(t.damage) > 0 }) {
 			return true
 		}
 	}

@@ -22,42 +22,58 @@ type tree struct {
 	nodes []*node
 	// leaves are the manifests, in the order of the indexes.
 	leaves []leaf
+	// damage are the errors of what could not be read below the root.
+	damage []error
+	// walked are the indexes that are among the nodes.
+	walked map[digest.Digest]bool
 }
 
 // A leaf is a manifest in the list of an index.
 type leaf struct {
 	// desc is the descriptor in that list.
 	desc ocispec.Descriptor
-	// node is nil when the layout does not have the manifest.
+	// node is nil when the layout does not have the manifest, or it is damaged.
 	node *node
 }
 
 // grow reads what a descriptor leads to. What an index lists and the layout
-// does not have is left out: tools copy single platforms so.
+// does not have is left out: tools copy single platforms so. What is damaged
+// below the root is noted in the tree, and the rest is read all the same: other
+// tools can read it, so its blobs are needed.
 func (g *graph) grow(ctx context.Context, desc ocispec.Descriptor) (*tree, error) {
 	root, err := g.node(ctx, desc)
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{root: root}
+	t := &tree{root: root, walked: make(map[digest.Digest]bool)}
 	return t, t.add(ctx, g, leaf{desc, root}, maxDepth)
 }
 
 // add adds a node and what it lists. A digest cannot list itself, not even in a
-// roundabout way, so the walk ends; the depth bounds it all the same.
+// roundabout way, so the walk ends; the depth bounds it all the same. An index
+// that is listed several times is walked once: eight that list each other many
+// times over would take for ever. The error is not about a blob.
 func (t *tree) add(ctx context.Context, g *graph, l leaf, depth int) error {
+	if t.walked[l.desc.Digest] {
+		return nil
+	}
 	t.nodes = append(t.nodes, l.node)
 	if l.node.index == nil {
 		t.leaves = append(t.leaves, l)
 		return nil
 	}
+	t.walked[l.desc.Digest] = true
 	if depth == 0 {
-		return &BlobError{Digest: l.desc.Digest, Err: errTooDeep}
+		t.damage = append(t.damage, &BlobError{Digest: l.desc.Digest, Err: errTooDeep})
+		return nil
 	}
 	for _, e := range l.node.index.entries {
 		child, err := g.node(ctx, e.desc)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+			t.leaves = append(t.leaves, leaf{desc: e.desc})
+		case isBlobError(err):
+			t.damage = append(t.damage, err)
 			t.leaves = append(t.leaves, leaf{desc: e.desc})
 		case err != nil:
 			return err
@@ -80,9 +96,14 @@ func (t *tree) has(blob digest.Digest) bool {
 	return false
 }
 
-// hides reports whether an error says that a blob is whole but cannot be
-// understood: what it needs is not known then.
+// hides reports whether an error about a manifest or an index leaves open what
+// that needs: it may be whole, and other tools or other users may read it. Only
+// what is missing, altered or cannot be found by its digest is lost to all.
 func hides(err error) bool {
-	var foreign *foreignError
-	return errors.As(err, &foreign) || errors.Is(err, errTooDeep) || errors.Is(err, errTooLarge)
+	for _, lost := range []error{fs.ErrNotExist, errAltered, digest.ErrDigestInvalidFormat, digest.ErrDigestInvalidLength} {
+		if errors.Is(err, lost) {
+			return false
+		}
+	}
+	return true
 }
