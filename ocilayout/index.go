@@ -29,11 +29,17 @@ type entry struct {
 // unusable reports whether the entry has a name that is no reference.
 func (e entry) unusable() bool { return e.name != "" && e.ref == nil }
 
-const manifestsKey = "manifests"
+const (
+	manifestsKey   = "manifests"
+	annotationsKey = "annotations"
+)
 
 // parseIndex reads an index: index.json or a blob.
 func parseIndex(data []byte) (*index, error) {
 	fields, err := parseObject(data)
+	if err == nil {
+		err = fields.unambiguous("schemaVersion", manifestsKey)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +69,15 @@ func parseEntry(raw json.RawMessage) (entry, error) {
 	if err := json.Unmarshal(raw, &e.desc); err != nil {
 		return entry{}, err
 	}
+	if string(raw) != "null" { // which is a descriptor of nothing
+		fields, err := parseObject(raw)
+		if err == nil {
+			err = fields.unambiguous("mediaType", "digest", "size", annotationsKey)
+		}
+		if err != nil {
+			return entry{}, err
+		}
+	}
 	if e.name = nameOf(e.desc.Annotations); e.name != "" {
 		e.ref, _ = parseName(e.name) // what is no reference is reported where it matters
 	}
@@ -86,7 +101,7 @@ func (e entry) named(name map[string]string) (entry, error) {
 		return entry{}, err
 	}
 	notes := object{}
-	if raw := fields.get("annotations"); raw != nil {
+	if raw := fields.get(annotationsKey); raw != nil && string(raw) != "null" {
 		if notes, err = parseObject(raw); err != nil {
 			return entry{}, err
 		}
@@ -97,9 +112,9 @@ func (e entry) named(name map[string]string) (entry, error) {
 			notes = notes.with(key, quote(value))
 		}
 	}
-	fields = fields.with("annotations", notes.encode())
+	fields = fields.with(annotationsKey, notes.encode())
 	if len(notes) == 0 {
-		fields = fields.without("annotations")
+		fields = fields.without(annotationsKey)
 	}
 	return parseEntry(fields.encode())
 }

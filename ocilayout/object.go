@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
+	"strings"
 )
 
 // An object is a JSON object whose fields keep their order and their bytes, so
@@ -13,6 +16,7 @@ type object []field
 
 type field struct {
 	key   string
+	raw   json.RawMessage // the key as it is written
 	value json.RawMessage
 }
 
@@ -30,21 +34,23 @@ func parseObject(data []byte) (object, error) {
 	}
 	fields := object{}
 	for dec.More() {
+		at := dec.InputOffset()
 		key, err := dec.Token()
 		if err != nil {
 			return nil, err
 		}
+		raw := bytes.TrimLeft(data[at:dec.InputOffset()], ", \t\r\n")
 		name, _ := key.(string) // the decoder takes nothing else for a key
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
 			return nil, err
 		}
-		fields = append(fields, field{name, value})
+		fields = append(fields, field{name, raw, value})
 	}
 	if _, err := dec.Token(); err != nil {
 		return nil, err
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
 		return nil, errors.New("text after the JSON object")
 	}
 	return fields, nil
@@ -61,6 +67,22 @@ func (o object) get(key string) json.RawMessage {
 	return nil
 }
 
+// unambiguous returns an error when one of the keys is there twice or in
+// another case: of those, tools do not all read the same one.
+func (o object) unambiguous(keys ...string) error {
+	for i, f := range o {
+		for _, key := range keys {
+			if !strings.EqualFold(f.key, key) {
+				continue
+			}
+			if f.key != key || slices.ContainsFunc(o[:i], func(other field) bool { return other.key == key }) {
+				return fmt.Errorf("the key %q is there twice or in another case", f.key)
+			}
+		}
+	}
+	return nil
+}
+
 // with returns the object with this value under the key, at the place of the
 // field that it replaces or else at the end.
 func (o object) with(key string, value json.RawMessage) object {
@@ -71,7 +93,7 @@ func (o object) with(key string, value json.RawMessage) object {
 			return changed
 		}
 	}
-	return append(changed, field{key, value})
+	return append(changed, field{key, quote(key), value})
 }
 
 // without returns the object without the fields of this key.
@@ -86,7 +108,7 @@ func (o object) encode() json.RawMessage {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(append(out, quote(f.key)...), ':'), f.value...)
+		out = append(append(append(out, f.raw...), ':'), f.value...)
 	}
 	return append(out, '}')
 }
