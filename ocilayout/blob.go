@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -36,6 +37,18 @@ func (d directory) path(content digest.Digest) (string, error) {
 		return "", errors.WithMessagef(err, "digest %q", content)
 	}
 	return filepath.Join(d.dir, "blobs", content.Algorithm().String(), content.Encoded()), nil
+}
+
+// sharesBlobs reports whether the blobs lie behind a symbolic link: they may be
+// those of other layouts too, of which this one knows nothing.
+func (d directory) sharesBlobs() bool {
+	blobs := filepath.Join(d.dir, ocispec.ImageBlobsDir)
+	for _, dir := range []string{blobs, filepath.Join(blobs, "sha256"), filepath.Join(blobs, "sha384"), filepath.Join(blobs, "sha512")} {
+		if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // read returns a blob that is a document, verified, and the stamp of its file.

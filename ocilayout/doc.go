@@ -33,8 +33,11 @@
 //
 // Only what was needed by an image that goes is ever removed: blobs of which the
 // layout does not tell may be an image that another tool is copying just now.
-// Where index.json lists something of an unknown sort, nobody knows which blobs
-// that needs, and none are removed.
+// Where index.json lists something of an unknown sort, or something that cannot
+// be read but is not lost, nobody knows which blobs that needs, and none are
+// removed. Nor are they where the directory of the blobs is a symbolic link, for
+// they may be those of other layouts too. An index.json that is one is replaced by
+// a file; what the link led to stays as it was.
 //
 // # Other programs
 //

@@ -26,8 +26,9 @@ type graph struct {
 	images map[digest.Digest]*image
 	// owner is the image to which the target of an entry belongs.
 	owner map[digest.Digest]digest.Digest
-	// opaque says that something is there of which nobody knows what it needs.
-	// Then nothing is known to be needed no more.
+	// opaque says that something is there of which nobody knows what it needs, or
+	// that other layouts may need the blobs too. Then nothing is known to be needed
+	// no more.
 	opaque bool
 
 	counted bool
@@ -67,6 +68,7 @@ func (g *graph) identify(ctx context.Context) error {
 	if g.images != nil {
 		return nil
 	}
+	g.opaque = g.sharesBlobs()
 	images, owner := make(map[digest.Digest]*image), make(map[digest.Digest]digest.Digest)
 	for _, e := range g.names.live() {
 		target := e.desc.Digest

@@ -10,9 +10,10 @@ import (
 )
 
 // tryLock makes the lock file and locks it. Whoever held it may have removed the
-// file meanwhile: a lock on a file without a name is worth nothing.
+// file meanwhile: a lock on a file without a name is worth nothing. A link is
+// refused, for it may lead to a file that is not ours.
 func tryLock(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // others may read who holds the lock
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644) //nolint:gosec // others may read who holds the lock
 	if err != nil {
 		return nil, err
 	}
