@@ -116,11 +116,13 @@ func (l *Layout) writeTemp(dir string, data []byte, prepare func(vfs.File) error
 // removeBlobs removes what the transaction made nothing need. What another
 // program has listed since stays, with all that it needs.
 func (l *Layout) removeBlobs(ctx context.Context, tx *transaction, written []byte) {
-	gone := tx.unwanted()
-	if len(gone) == 0 {
+	if len(tx.gone) == 0 {
 		return
 	}
-	gone, err := l.stillUnwanted(ctx, gone, written)
+	gone, err := tx.unwanted(ctx)
+	if err == nil {
+		gone, err = l.stillUnwanted(ctx, gone, written)
+	}
 	if err != nil {
 		l.log.WarnContext(ctx, "blobs that nothing needs are left", "error", err)
 		return
@@ -140,7 +142,7 @@ func (l *Layout) removeBlobs(ctx context.Context, tx *transaction, written []byt
 // stillUnwanted returns those blobs that index.json does not need as it is now.
 func (l *Layout) stillUnwanted(ctx context.Context, gone []digest.Digest, written []byte) ([]digest.Digest, error) {
 	now, err := l.begin(ctx)
-	if err != nil || bytes.Equal(now.data, written) {
+	if err != nil || len(gone) == 0 || bytes.Equal(now.data, written) {
 		return gone, err
 	}
 	if err := now.count(ctx); err != nil {

@@ -70,7 +70,10 @@ func (tx *transaction) wants(blob digest.Digest) bool {
 }
 
 // unwanted are the blobs that went and did not come back.
-func (tx *transaction) unwanted() []digest.Digest {
+func (tx *transaction) unwanted(ctx context.Context) ([]digest.Digest, error) {
+	if err := tx.count(ctx); err != nil { // what was added since is not counted yet
+		return nil, err
+	}
 	slices.Sort(tx.gone)
-	return slices.DeleteFunc(slices.Compact(tx.gone), tx.wants)
+	return slices.DeleteFunc(slices.Compact(tx.gone), tx.wants), nil
 }
