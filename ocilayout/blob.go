@@ -72,6 +72,9 @@ func readDocument(path string, desc ocispec.Descriptor) ([]byte, stamp, error) {
 	if desc.Size > maxDocument {
 		return nil, stamp{}, errTooLarge
 	}
+	if err := mustBeFile(path); err != nil {
+		return nil, stamp{}, err
+	}
 	f, err := os.Open(path) //nolint:gosec // made of a digest that was checked
 	if err != nil {
 		return nil, stamp{}, err
@@ -94,9 +97,21 @@ func readDocument(path string, desc ocispec.Descriptor) ([]byte, stamp, error) {
 	return data, stamp{info.Size(), info.ModTime()}, nil
 }
 
+// mustBeFile keeps what opens a file from waiting for ever at a pipe.
+func mustBeFile(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.Errorf("%s is no regular file", path)
+	}
+	return err
+}
+
 // readIndex returns the bytes of index.json.
 func (d directory) readIndex() ([]byte, error) {
 	path := d.indexPath()
+	if err := mustBeFile(path); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

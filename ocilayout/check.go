@@ -209,6 +209,8 @@ func verify(ctx context.Context, path string, desc ocispec.Descriptor, content b
 	switch {
 	case err != nil:
 		return err
+	case !info.Mode().IsRegular():
+		return errors.New("it is no regular file")
 	case info.Size() != desc.Size:
 		return errors.Errorf("it has %d bytes, and not the %d that its descriptor says", info.Size(), desc.Size)
 	case !content:

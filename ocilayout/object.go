@@ -50,7 +50,7 @@ func parseObject(data []byte) (object, error) {
 	if _, err := dec.Token(); err != nil {
 		return nil, err
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
+	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("text after the JSON object")
 	}
 	return fields, nil
