@@ -97,6 +97,7 @@ func (tx *Tx) Name(ctx context.Context, id digest.Digest, ref reference.Named, o
 		return err
 	}
 	tx.tx.changed = true
+	tx.tx.about = nil // the name may say what the image is about
 	return class.Wrap(class.Internal, tx.tx.names.tag(img.targets[0], annotate(ref)))
 }
 

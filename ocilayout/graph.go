@@ -31,6 +31,10 @@ type graph struct {
 	// no more.
 	opaque bool
 
+	// about and having are the images that are about a digest, and those that have
+	// a manifest or an index of it; nil until somebody asks.
+	about, having map[digest.Digest][]digest.Digest
+
 	counted bool
 	layers  map[digest.Digest]*imagestore.Layer
 	content map[digest.Digest]*imagestore.Content
@@ -108,7 +112,10 @@ func (g *graph) identify(ctx context.Context) error {
 }
 
 // forget drops what was found out, after the entries have changed.
-func (g *graph) forget() { g.images, g.owner, g.counted, g.opaque = nil, nil, false, false }
+func (g *graph) forget() {
+	g.images, g.owner, g.counted, g.opaque = nil, nil, false, false
+	g.about, g.having = nil, nil
+}
 
 // image returns an image, or nil.
 func (g *graph) image(ctx context.Context, id digest.Digest) (*image, error) {
@@ -194,7 +201,10 @@ func (b *builder) addTree(ctx context.Context, t *tree) error {
 
 // describe fills in what the configuration tells of an image of one platform.
 func (b *builder) describe(m imagestore.Manifest, cfg *config) {
-	b.record.Platform, b.record.Layer = m.Platform, m.Layer
+	b.record.Platform = m.Platform
+	if m.Layer != "" { // of another manifest it may not be known
+		b.record.Layer = m.Layer
+	}
 	if m.Digest != b.record.ID {
 		b.record.Manifest = m.Digest
 	}
