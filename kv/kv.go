@@ -42,8 +42,9 @@ type Reader interface {
 	// Scan yields every entry whose key begins with prefix, in the order of
 	// the keys; an empty prefix yields all. It ends after the first error,
 	// which it yields with a zero Entry: that of the context, or of the
-	// engine. Scans may run inside each other. A Tx must not be written to
-	// while one of its scans runs.
+	// engine. The sequence reads when it is ranged over, which may happen again,
+	// and scans may run inside each other. A Tx must not be written to while one
+	// of its scans runs.
 	Scan(ctx context.Context, prefix []byte) iter.Seq2[Entry, error]
 }
 

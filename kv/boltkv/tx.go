@@ -172,10 +172,10 @@ func (w *writer) Get(ctx context.Context, key []byte) ([]byte, error) {
 
 // Scan implements [kv.Reader].
 func (w *writer) Scan(ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, error] {
-	if w.pending.log.n == 0 {
-		return w.reader.Scan(ctx, prefix)
-	}
 	return w.state.Scan(func(yield func(kv.Entry, error) bool) error {
+		if w.pending.log.n == 0 { // now, not when the scan was asked for
+			return w.walk(ctx, prefix, func(e kv.Entry) bool { return yield(e, nil) })
+		}
 		m := w.pending.merge(prefix, yield)
 		err := w.walk(ctx, prefix, m.stored)
 		if err == nil {

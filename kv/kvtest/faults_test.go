@@ -184,6 +184,15 @@ func scansOnce() kv.DB {
 	}}.engine()
 }
 
+func looksEarly() kv.DB {
+	return faults{scan: func(r kv.Reader, ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, error] {
+		for range r.Scan(ctx, prefix) {
+			return r.Scan(ctx, prefix)
+		}
+		return func(func(kv.Entry, error) bool) {}
+	}}.engine()
+}
+
 func absenceIsNil() kv.DB {
 	return faults{get: func(r kv.Reader, ctx context.Context, key []byte) ([]byte, error) {
 		value, err := r.Get(ctx, key)

@@ -42,6 +42,11 @@ func scanCases() []Case {
 			scanAgain,
 		},
 		{
+			"scan later",
+			"A sequence yields what is there when it is ranged over, not when it was asked for: a transaction reads its own writes.",
+			scanLater,
+		},
+		{
 			"scan many",
 			"A scan of some thousand entries yields each one once, in order.",
 			scanMany,
@@ -151,6 +156,21 @@ func scanAgain(ctx context.Context, db kv.DB) error {
 			return fmt.Errorf("a scan inside a scan yields %q, want %q", got, want)
 		}
 		return nil
+	})
+}
+
+func scanLater(ctx context.Context, db kv.DB) error {
+	return db.Update(ctx, func(tx kv.Tx) error {
+		seq := tx.Scan(ctx, []byte("a"))
+		if err := put(ctx, tx, "ab", "1"); err != nil {
+			return err
+		}
+		for e, err := range seq {
+			if err != nil || string(e.Key) == "ab" {
+				return err
+			}
+		}
+		return errors.New("a scan asked for before a write and run after it does not yield what was written")
 	})
 }
 
