@@ -40,6 +40,7 @@ package boltkv
 import (
 	"context"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
@@ -69,7 +70,9 @@ type DB struct {
 	follower *follower
 	// broken is set when bbolt panicked where it holds its own locks. From
 	// then on bbolt is not called: it could wait for ever.
-	broken atomic.Pointer[DamagedError]
+	broken  atomic.Pointer[DamagedError]
+	closing sync.Once
+	closed  error
 }
 
 // View implements [kv.DB].
@@ -119,16 +122,25 @@ func (db *DB) Update(ctx context.Context, fn func(kv.Tx) error) error {
 // note could not be written is not seen.
 func (db *DB) HasWriter() bool { return db.follower == nil || db.hasWriter() }
 
-// Close implements [kv.DB].
+// Close implements [kv.DB]. Whoever closes the DB too gets the same error, when
+// all has ended.
 func (db *DB) Close() error {
-	db.gate.Close()
+	db.closing.Do(func() {
+		db.gate.Close()
+		db.closed = db.free()
+	})
+	return db.closed
+}
+
+// free frees what the DB holds. The note goes while the file is locked: after
+// that there may be another's in its place.
+func (db *DB) free() error {
 	if db.follower != nil {
 		db.follower.close()
 		return nil
 	}
 	db.pins.close()
 	db.removeNote(db.note)
-	db.note = nil
 	if db.broken.Load() != nil {
 		release(db.file)
 		return nil

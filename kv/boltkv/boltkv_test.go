@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -171,5 +172,19 @@ func TestMisuseIsRefused(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Several may close a DB at once. Each returns when all has ended, and none
+// takes away the note of whoever opens the file next.
+func TestCloseAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	for _, opts := range []*boltkv.Options{nil, {ReadOnly: true}} {
+		db := open(t, path, opts)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() { closeDB(t, db) })
+		}
+		wg.Wait()
 	}
 }
