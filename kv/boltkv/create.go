@@ -126,7 +126,8 @@ func (db *DB) current() error {
 // removeUnfinished removes what crashes have left. Whoever is creating a file
 // at this moment notices and finds that there is one.
 func (db *DB) removeUnfinished() {
-	dir, of := filepath.Dir(db.path), filepath.Base(db.path)
+	path := db.realPath()
+	dir, of := filepath.Dir(path), filepath.Base(path)
 	entries, _ := os.ReadDir(dir) // what cannot be seen cannot be removed
 	for _, entry := range entries {
 		if IsUnfinished(entry.Name(), of) {

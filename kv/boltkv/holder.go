@@ -59,13 +59,13 @@ type note struct {
 	path string
 }
 
-// notePath is where the note about the file lies: beside the file, not beside a
-// link to it.
-func (db *DB) notePath() string {
+// realPath is the path of the file itself, where the DB was opened by a link. What
+// lies beside the file lies beside that.
+func (db *DB) realPath() string {
 	if path, err := filepath.EvalSymlinks(db.path); err == nil {
-		return path + noteSuffix
+		return path
 	}
-	return db.path + noteSuffix
+	return db.path
 }
 
 // A noteText is what a note says: who, and a text that no other note has.
@@ -85,4 +85,7 @@ func parseNote(text string) *Holder {
 
 // holder returns who has the file open for writing, or nil when there is no
 // note, or only one whose writer has ended.
-func (db *DB) holder() *Holder { return parseNote(db.readNote()) }
+func (db *DB) holder() *Holder {
+	text, _ := db.readNote()
+	return parseNote(text)
+}

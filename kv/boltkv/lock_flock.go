@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -52,23 +53,26 @@ func (db *DB) fill() error {
 // it gets its name. One that cannot be written leaves the holder unknown.
 func (db *DB) writeNote() *note {
 	text, _ := json.Marshal(noteText{Holder: *selfHolder(), Token: rand.Text()}) // which is plain data
-	path := db.notePath()
-	file, err := db.fs.CreateTemp(filepath.Dir(db.path), filepath.Base(db.path)+unfinished+"*")
+	path := db.realPath()
+	file, err := db.fs.CreateTemp(filepath.Dir(path), filepath.Base(path)+unfinished+"*")
 	if err != nil {
 		return nil
+	}
+	if info, err := db.file.Stat(); err == nil {
+		_ = file.Raw().Chmod(info.Mode().Perm()) // for those who may read the file
 	}
 	if _, err = file.Write(append(text, '\n')); err == nil {
 		err = syscall.Flock(int(file.Raw().Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	}
 	if err == nil {
-		err = db.fs.Rename(file.Name(), path)
+		err = db.fs.Rename(file.Name(), path+noteSuffix)
 	}
 	if err != nil {
 		_ = db.fs.Remove(file.Name()) // the next Open tries again
 		_ = file.Close()              // nobody misses it
 		return nil
 	}
-	return &note{file: file, path: path}
+	return &note{file: file, path: path + noteSuffix}
 }
 
 // removeNote ends what writeNote began. It comes before the file is unlocked:
@@ -81,22 +85,23 @@ func (db *DB) removeNote(n *note) {
 	_ = n.file.Close()       // nothing is needed of it
 }
 
-func (db *DB) hasWriter() bool { return db.readNote() != "" }
+func (db *DB) hasWriter() bool {
+	text, known := db.readNote()
+	return text != "" || !known
+}
 
 // readNote returns what the note says, or nothing when there is none, or only
-// one whose writer has ended.
-func (db *DB) readNote() string {
-	file, err := os.Open(db.notePath())
+// one whose writer has ended. Known is false when that cannot be told.
+func (db *DB) readNote() (text string, known bool) {
+	file, err := os.Open(db.realPath() + noteSuffix)
 	if err != nil {
-		return ""
+		return "", errors.Is(err, fs.ErrNotExist)
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
-		return ""
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return "", err == nil
 	}
-	text, err := io.ReadAll(io.LimitReader(file, 4096))
-	if err != nil {
-		return ""
-	}
-	return string(text)
+	all, err := io.ReadAll(io.LimitReader(file, 4096))
+	return string(all), err == nil && len(all) > 0
 }

@@ -20,6 +20,6 @@ func (*DB) writeNote() *note { return nil }
 
 func (*DB) removeNote(*note) {}
 
-func (*DB) readNote() string { return "" }
+func (*DB) readNote() (text string, known bool) { return "", false }
 
 func (*DB) hasWriter() bool { return true }

@@ -225,7 +225,8 @@ type request struct {
 // the request to keep it, which unpin ends. It comes in time if the state is
 // still the last one when it is there.
 func (f *follower) lastState() (last state, ok bool, asked request, err error) {
-	asked = request{to: f.db.readNote(), at: time.Now()}
+	asked.at = time.Now()
+	asked.to, _ = f.db.readNote()
 	for range 10 {
 		if last, ok, err = readState(f.live); err != nil || !ok || asked.to == "" {
 			break
@@ -244,7 +245,11 @@ func (f *follower) lastState() (last state, ok bool, asked request, err error) {
 // isKept reports whether the request has been honoured up to now: the process is
 // the same and alive, and not so much time has passed that it has given up.
 func (f *follower) isKept(asked request) bool {
-	return asked.to != "" && time.Since(asked.at) < copyLimit && f.db.readNote() == asked.to
+	if asked.to == "" || time.Since(asked.at) >= copyLimit {
+		return false
+	}
+	now, _ := f.db.readNote()
+	return now == asked.to
 }
 
 // copyFile makes one file what the first bytes of another one are. A shorter
