@@ -6,12 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/kvstore"
 )
@@ -35,10 +38,15 @@ type aside struct {
 }
 
 func newAside(files *blobs) *aside {
-	return &aside{files: files, moved: make(map[string]bool), from: make(map[string]bool), to: make(map[string]bool)}
+	// Directories that a repair makes are not those that a failed Open removes.
+	return &aside{
+		files: &blobs{dir: files.dir, fs: files.fs}, moved: make(map[string]bool),
+		from: make(map[string]bool), to: make(map[string]bool),
+	}
 }
 
-// open makes the directory, if that has not been done.
+// open makes the directory, if that has not been done. It is nobody else's:
+// another repair may begin in the same second.
 func (a *aside) open() error {
 	if a.dir != "" {
 		return nil
@@ -46,16 +54,17 @@ func (a *aside) open() error {
 	base := filepath.Join(a.files.dir, "removed-"+time.Now().UTC().Format("20060102T150405Z"))
 	dir := base
 	for n := 2; ; n++ {
-		if _, err := os.Lstat(dir); err != nil {
-			break // free, or makeDir will say what is wrong
+		err := a.files.fs.Mkdir(dir, 0o700)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return unavailable(err)
 		}
 		dir = fmt.Sprintf("%s-%d", base, n)
 	}
-	if err := a.files.makeDir(dir); err != nil {
-		return err
-	}
 	a.dir = dir
-	return nil
+	return a.files.syncDir(a.files.dir)
 }
 
 // A keptRecord is the JSON of an entry that a repair has changed, one a line.
@@ -124,13 +133,17 @@ func writeRecords(w io.Writer, changes []kvstore.Change) error {
 }
 
 // move moves a file, or a directory with all that is in it, out of the store.
-// It keeps its place among the others.
+// It keeps its place among the others. One that is gone by now, to another
+// repair, is no error.
 func (a *aside) move(path string) error {
 	rel, err := filepath.Rel(a.files.dir, path)
 	if err != nil {
 		return unavailable(err)
 	}
 	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return unavailable(err)
 	}
@@ -141,7 +154,11 @@ func (a *aside) move(path string) error {
 	if err := a.files.makeDir(filepath.Dir(to)); err != nil {
 		return err
 	}
-	if err := a.files.fs.Rename(path, to); err != nil {
+	err = a.files.fs.Rename(path, to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return unavailable(err)
 	}
 	a.moved[path] = true

@@ -91,6 +91,48 @@ func TestRepairKeepsRecords(t *testing.T) {
 	}
 }
 
+// C3: of several repairs at once each keeps what it takes out, in a directory of
+// its own.
+func TestRepairsAtOnce(t *testing.T) {
+	s := open(t, t.TempDir())
+	const n = 8
+	for i := range n {
+		_, err := load(t.Context(), s, fmt.Sprint("app", i), fmt.Sprint("layer", i))
+		must(t, err)
+		write(t, filepath.Join(s.Dir(), "blobs", fmt.Sprint("stray", i)), "stray")
+	}
+	before := records(t, s)
+	var wg sync.WaitGroup
+	for i := range n {
+		must(t, os.Remove(blobPath(s.Dir(), fmt.Sprint("layer", i))))
+		wg.Go(func() {
+			if _, err := s.Repair(t.Context(), diskstore.RepairOptions{DropIncomplete: true}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	after := records(t, s)
+	dirs, err := filepath.Glob(filepath.Join(s.Dir(), "removed-*"))
+	must(t, err)
+	for _, dir := range dirs {
+		if _, err := os.Stat(filepath.Join(dir, "records.jsonl")); os.IsNotExist(err) {
+			continue // only files went there
+		}
+		for _, kept := range keptIn(t, dir) {
+			if kept.Change == "removed" {
+				after[kept.Key] = string(kept.Old)
+			}
+		}
+	}
+	for key, value := range before {
+		if after[key] != value && !strings.HasPrefix(key, "content/") && !strings.HasPrefix(key, "layer/") {
+			t.Errorf("%s is neither in the store nor kept", key)
+		}
+	}
+	sound(t, s)
+}
+
 // A keptLine is a line of the file in which a repair keeps what it changes.
 type keptLine struct {
 	Key, Change string
