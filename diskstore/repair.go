@@ -6,7 +6,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison/check"
-	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/kvstore"
 )
 
@@ -40,11 +39,15 @@ type RepairReport struct {
 // only; else those of Check, and of class Unavailable when the disk refuses.
 // When files cannot be moved, the report comes with the error, and another
 // Repair can go on. Once the records are changed the context only stops that
-// moving.
+// moving. Close waits for a Repair under way.
 func (s *Store) Repair(ctx context.Context, opts RepairOptions) (*RepairReport, error) {
 	if s.readOnly {
-		return nil, class.Errorf(class.InvalidArgument, "store %s is open for reading only", s.dir)
+		return nil, s.errReadOnly()
 	}
+	if err := s.gate.enter(s.dir); err != nil {
+		return nil, err
+	}
+	defer s.gate.leave()
 	look := &survey{Store: s, opts: opts.CheckOptions}
 	if err := look.files(ctx); err != nil {
 		return nil, err

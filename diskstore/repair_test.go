@@ -19,6 +19,7 @@ import (
 	"github.com/jettison-oci/jettison/internal/vfs"
 	"github.com/jettison-oci/jettison/internal/vfs/faultfs"
 	"github.com/jettison-oci/jettison/kv"
+	"github.com/jettison-oci/jettison/kvstore"
 )
 
 // What a load is about to use is no stray, and is not moved out of its way.
@@ -131,6 +132,32 @@ func TestRepairsAtOnce(t *testing.T) {
 		}
 	}
 	sound(t, s)
+}
+
+// A store that is closed in the midst of a repair is closed after it: somebody
+// else could open it and need what is being moved.
+func TestCloseWaitsForARepair(t *testing.T) {
+	s := open(t, t.TempDir())
+	_, err := load(t.Context(), s, "app", "layer")
+	must(t, err)
+	write(t, blobPath(s.Dir(), "stray"), "stray")
+	var wg sync.WaitGroup
+	begin := sync.OnceFunc(func() {
+		wg.Go(func() {
+			if err := s.Close(); err != nil {
+				t.Error("close:", err)
+			}
+		})
+		for s.Edit(t.Context(), func(*kvstore.Tx) error { return nil }) == nil { //nolint:revive // until the store is closing
+		}
+	})
+	report, err := s.Repair(t.Context(), diskstore.RepairOptions{CheckOptions: diskstore.CheckOptions{
+		Content: true, Progress: func(diskstore.CheckProgress) { begin() },
+	}})
+	wg.Wait()
+	if err != nil || report.Files != 1 {
+		t.Errorf("got %+v, %v; want one file moved", report, err)
+	}
 }
 
 // A keptLine is a line of the file in which a repair keeps what it changes.
