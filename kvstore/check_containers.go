@@ -101,14 +101,19 @@ func (c *containerAudit) makeAgain() {
 			lost[id] = ""
 		}
 	}
+	if len(lost) == 0 {
+		return
+	}
+	called := c.called()
 	for _, id := range slices.Sorted(maps.Keys(lost)) {
 		used := slices.DeleteFunc(slices.Clone(c.uses[id]), func(image digest.Digest) bool { return !c.Images[image] })
-		c.replace(id, lost[id], used)
+		c.replace(id, lost[id], called[id], used)
 	}
 }
 
-// replace makes a container again that uses these images, if any.
-func (c *containerAudit) replace(id, problem string, used []digest.Digest) {
+// replace makes a container again that has this name and uses these images, if
+// any.
+func (c *containerAudit) replace(id, problem, name string, used []digest.Digest) {
 	key := containerKey(id)
 	finding := check.Finding{Kind: check.UnreadableRecord, Key: string(key), Problem: problem}
 	if problem == "" {
@@ -116,7 +121,7 @@ func (c *containerAudit) replace(id, problem string, used []digest.Digest) {
 	}
 	switch {
 	case len(used) > 0:
-		container := jettison.Container{ID: id, Name: c.nameOf(id), Image: used[0], Mounts: used[1:], Running: true}
+		container := jettison.Container{ID: id, Name: name, Image: used[0], Mounts: used[1:], Running: true}
 		c.found[id] = container
 		c.Put(key, encodeContainer(key, container))
 		finding.Repair = "it is made again as a container that runs, so that its images stay; remove it when it is gone"
@@ -128,14 +133,15 @@ func (c *containerAudit) replace(id, problem string, used []digest.Digest) {
 	}
 }
 
-// nameOf is the name by which the container is found, or none.
-func (c *containerAudit) nameOf(id string) string {
-	for _, name := range slices.Sorted(maps.Keys(c.names)) {
-		if c.names[name] == id {
-			return name
+// called returns the first name, if any, by which each container is found.
+func (c *containerAudit) called() map[string]string {
+	called := make(map[string]string)
+	for name, id := range c.names {
+		if first, ok := called[id]; !ok || name < first {
+			called[id] = name
 		}
 	}
-	return ""
+	return called
 }
 
 // checkNames makes the entries of names those of the records. Of several

@@ -110,12 +110,22 @@ func (a *Audit) Keys() []string { return slices.Sorted(maps.Keys(a.changes)) }
 // key is to be removed.
 func (a *Audit) Value(key string) []byte { return a.changes[key] }
 
-// Findings returns all that was found, sorted, as it is before a repair.
+// Findings returns all that was found, sorted, as it is before a repair. Those
+// about one image share its names, which may be many.
 func (a *Audit) Findings() []check.Finding {
 	all := make([]check.Finding, len(a.found))
+	shared := make(map[digest.Digest][]string)
 	for i, f := range a.found {
 		all[i] = f.Finding
-		all[i].Images = a.namesOf(f.images)
+		if len(f.images) != 1 {
+			all[i].Images = a.namesOf(f.images)
+			continue
+		}
+		id := f.images[0]
+		if shared[id] == nil {
+			shared[id] = slices.Clip(a.namesOf(f.images))
+		}
+		all[i].Images = shared[id]
 	}
 	check.Sort(all)
 	return all

@@ -1,0 +1,61 @@
+package kvstore_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/kv"
+	"github.com/jettison-oci/jettison/kvstore"
+	"github.com/jettison-oci/jettison/refstore"
+)
+
+// What a repair of much damage around one image takes grows with the damage, not
+// with its square.
+func TestRepairOfMuchDamage(t *testing.T) {
+	const n, most = 2000, 16 << 10 // bytes for each finding
+	for prefix, add := range map[string]func(d *damaged, tx *kvstore.Tx, i int) error{
+		"container/": func(d *damaged, tx *kvstore.Tx, i int) error {
+			_, err := tx.Containers.Add(d.Context(), jettison.Container{
+				ID: fmt.Sprint("much", i), Name: fmt.Sprint("name", i), Image: d.images["app"],
+			})
+			return err
+		},
+		"ref/": func(d *damaged, tx *kvstore.Tx, i int) error {
+			return tx.Tag(d.Context(), d.images["app"], parse(d, fmt.Sprint("much:", i)), refstore.AddOptions{})
+		},
+	} {
+		t.Run(strings.TrimSuffix(prefix, "/"), func(t *testing.T) {
+			d := newDamaged(t)
+			edit(t, d.store, func(tx *kvstore.Tx) error {
+				for i := range n {
+					must(t, add(d, tx, i))
+				}
+				return nil
+			})
+			all := d.entries()
+			must(t, d.db.Update(t.Context(), func(tx kv.Tx) error {
+				for _, e := range all {
+					if strings.HasPrefix(string(e.Key), prefix) {
+						must(t, tx.Delete(t.Context(), e.Key))
+					}
+				}
+				return nil
+			}))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			findings, err := kvstore.Repair(t.Context(), d.db, kvstore.RepairOptions{})
+			runtime.ReadMemStats(&after)
+			must(t, err)
+			if len(findings) < n {
+				t.Fatalf("got %d findings, want %d at least", len(findings), n)
+			}
+			if each := (after.TotalAlloc - before.TotalAlloc) / uint64(len(findings)); each > most {
+				t.Errorf("got %d bytes for each finding, want %d at most", each, most)
+			}
+			d.passes()
+		})
+	}
+}
