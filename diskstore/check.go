@@ -175,8 +175,8 @@ func (s *survey) options() kvstore.CheckOptions {
 	return kvstore.CheckOptions{Open: s.open, Sizes: s.sizes, Damaged: s.lookAgain}
 }
 
-// lookAgain examines what was damaged: it may have been put back since. In a
-// repair, whoever does that from now on waits for the transaction, and makes the
+// lookAgain examines what was damaged: it may have been put back since, or may
+// only not be read now, for which no image is dropped (rule C6). In a repair, whoever does that from now on waits for the transaction, and makes the
 // records anew.
 func (s *survey) lookAgain(ctx context.Context) (map[digest.Digest]check.Finding, error) {
 	again := &survey{Store: s.Store, opts: CheckOptions{Content: true}}
@@ -186,8 +186,11 @@ func (s *survey) lookAgain(ctx context.Context) (map[digest.Digest]check.Finding
 		if err != nil {
 			return nil, err
 		}
-		if finding == nil {
+		switch {
+		case finding == nil:
 			delete(s.damaged, content)
+		case finding.Kind == check.InaccessibleContent:
+			s.damaged[content] = *finding
 		}
 	}
 	return s.damaged, nil

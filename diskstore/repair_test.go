@@ -70,6 +70,34 @@ func TestRepairLooksAgain(t *testing.T) {
 	sound(t, s)
 }
 
+// C6: content that a repair could look at first, and then cannot, costs no image.
+func TestRepairLosesAccess(t *testing.T) {
+	s := open(t, t.TempDir())
+	id, err := load(t.Context(), s, "app", "one", "two", "three")
+	must(t, err)
+	first := slices.MinFunc([]string{"one", "two", "three"}, func(a, b string) int {
+		return strings.Compare(string(describe(a).Digest), string(describe(b).Digest))
+	})
+	path := blobPath(s.Dir(), first)
+	must(t, os.Remove(path))
+	opts := diskstore.RepairOptions{DropIncomplete: true}
+	var once sync.Once
+	opts.Content, opts.Progress = true, func(p diskstore.CheckProgress) {
+		if p.Content > describe(first).Digest {
+			once.Do(func() { must(t, os.Symlink(filepath.Base(path), path)) }) // it leads to itself
+		}
+	}
+	report, err := s.Repair(t.Context(), opts)
+	must(t, err)
+	if len(report.Findings) != 1 || report.Findings[0].Kind != check.InaccessibleContent || report.Findings[0].Repaired {
+		t.Errorf("got %v, want inaccessible content that stays", report.Findings)
+	}
+	must(t, s.Read(t.Context(), func(tx *kvstore.Tx) error {
+		_, err := tx.Images.Get(t.Context(), id)
+		return err
+	}))
+}
+
 // C3: what is taken out of the records can be put back by hand.
 func TestRepairKeepsRecords(t *testing.T) {
 	s := open(t, t.TempDir())
