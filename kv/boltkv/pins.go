@@ -81,6 +81,9 @@ func (p *pins) wanted(k keptTx) bool {
 	return time.Since(k.since) < pinLimit && isPinned(p.db.file, k.txid-1, k.txid)
 }
 
+// end ends a transaction. It can have to wait for a View that begins, which waits
+// for a commit that outgrows the mapping, which waits for all that is kept: so
+// what else ends must not wait for it.
 func (p *pins) end(k keptTx) {
 	_ = p.db.guardLocked(k.tx.Rollback) // of one that reads it does not fail
 }
@@ -100,14 +103,14 @@ func (p *pins) drop(wanted func(keptTx) bool) bool {
 		if wanted(k) {
 			return false
 		}
-		p.end(k)
+		go p.end(k)
 		return true
 	})
 	p.watching = len(p.kept) > 0
 	return p.watching
 }
 
-// close ends all.
+// close ends all; bbolt's own Close waits for that.
 func (p *pins) close() {
 	p.drop(func(keptTx) bool { return false })
 }
