@@ -31,7 +31,8 @@ type Options struct {
 	// default discards them.
 	Logger *slog.Logger
 	// Events is called for each event, in order, after the change is durable
-	// and before the call returns (rule E2). It must not block for long. The
+	// and before the call returns (rule E2). It must not block for long, and be
+	// safe for concurrent use: calls at once send their events at once. The
 	// default ignores events.
 	Events func(context.Context, Event)
 	// Now is the clock by which leases expire. The default is time.Now.

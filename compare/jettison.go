@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -31,6 +32,7 @@ type Jettison struct {
 	Store   *kvstore.Store
 
 	db     kv.DB
+	mu     sync.Mutex // of the events, which calls at once send at once
 	events []Event
 }
 
@@ -75,6 +77,8 @@ func (j *Jettison) record(_ context.Context, e jettison.Event) {
 	if e.Action == jettison.ActionPrune {
 		event.Reclaimed = strconv.FormatInt(e.SpaceReclaimed, 10)
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.events = append(j.events, event)
 }
 
