@@ -97,6 +97,11 @@ func (l *loader) copyArtifact(ctx context.Context, in *diskstore.Ingest, img *im
 
 // copyBlob writes a blob that is no layer. A small one may lie in its descriptor.
 func (l *loader) copyBlob(ctx context.Context, in *diskstore.Ingest, desc ocispec.Descriptor) error {
+	if l.trusted {
+		if has, err := in.Has(ctx, stripped(desc)); err != nil || has {
+			return err
+		}
+	}
 	name := blobName(desc.Digest)
 	if desc.Data != nil && !has(l.src, name) {
 		_, err := in.Write(ctx, bytes.NewReader(desc.Data), stripped(desc))

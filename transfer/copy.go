@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/diskstore"
@@ -14,9 +15,9 @@ import (
 
 // CopyOptions are the choices of a copy. The zero value is a good default.
 type CopyOptions struct {
-	// Platform is the one to take of an image for several. Where it is zero, a
-	// store on disk gets the one for this machine, and a layout all. An image
-	// that does not match a platform asked for is an error.
+	// Platform is the one to take of an image for several, as an image of its
+	// own. Where it is zero the image stays whole. An image that does not match a
+	// platform asked for is an error. What is about images goes with those taken.
 	Platform ocispec.Platform
 	// Progress is called from the goroutine of the copy as bytes are copied. Its
 	// items are the digests of the layers that the target lacks. It must be
@@ -24,30 +25,43 @@ type CopyOptions struct {
 	Progress func(Progress)
 }
 
-// Copy brings the images that refs mean from one store into another, all or
-// none, with the tags by which they are asked for; refs mean what they mean to
-// [Save]. An image keeps its ID, its configuration and, if it has one, its
-// manifest; its parent too, where the target has that or gets it. A name that
-// another image has in the target moves. What the target has already is verified
-// there and not copied.
+// Copy brings the images that refs mean from one store into another, and what is
+// about them, all or none; refs mean what they mean to [Save], and so do the
+// names that the images get. An image keeps its ID, its configuration and, if it
+// has one, its manifest, an index all its bytes; its parent too, where the target
+// has that or gets it. A name that another image has in the target moves. What
+// the target has already is verified there and not copied.
 //
-// Without refs, what is no image for a container, such as a signature, is
-// skipped and reported; asked for, it is an error of class InvalidArgument.
+// What is neither an image for a container nor about one, is skipped and reported
+// without refs; asked for, it is an error of class InvalidArgument. With a
+// platform, and without refs, so is what is about images that are not taken.
 // Errors of the source are those of its Blob method, and those of the target as
 // [Load] has them. Copying twice is no error.
 func Copy(ctx context.Context, dst *diskstore.Store, src Source, refs []string, opts CopyOptions) (*Report, error) {
-	images, err := collectAll(ctx, src, refs)
+	images, left, err := collectAll(ctx, src, choice{refs: refs, platform: opts.Platform, fit: func(img *stored) error {
+		if zeroPlatform(opts.Platform) || img.referrer || len(refs) == 0 && !img.isContainer() {
+			return nil
+		}
+		return img.choose(opts.Platform)
+	}})
 	if err != nil {
 		return nil, err
 	}
 	from := &blobSource{ctx: ctx, src: src, blobs: make(map[string]ocispec.Descriptor)}
 	l := &loader{path: "(source)", src: from, dst: dst, opts: LoadOptions{Progress: opts.Progress}, trusted: true}
+	for _, id := range left {
+		l.skip(id, "", "it is about an image that is not copied")
+	}
 	for _, img := range images {
-		if len(refs) == 0 && !img.isContainer() {
-			l.skip(img.root.Digest, "", "artifact, no image")
+		if !img.referrer && !img.isContainer() {
+			if len(refs) > 0 {
+				return nil, class.Errorf(class.InvalidArgument, "image %s is none for a container and does not say what it is about: a store on disk cannot take it", img.id)
+			}
+			l.skip(img.id, "", "artifact, no image")
 			continue
 		}
-		if err := l.addStored(ctx, from, img, opts.Platform); err != nil {
+		from.add(img)
+		if err := l.addStored(ctx, img); err != nil {
 			return nil, class.Wrap(class.Internal, err)
 		}
 	}
@@ -60,35 +74,42 @@ func Copy(ctx context.Context, dst *diskstore.Store, src Source, refs []string, 
 }
 
 // addStored takes an image of another store.
-func (l *loader) addStored(ctx context.Context, from *blobSource, stored *stored, want ocispec.Platform) error {
-	if err := stored.choose(want); err != nil {
+func (l *loader) addStored(ctx context.Context, stored *stored) error {
+	img, err := l.imageStored(ctx, stored)
+	if err != nil {
 		return err
 	}
-	one := stored.single[0]
-	img := &image{id: one.config.Digest, names: stored.names, parent: stored.parent, layers: one.layers}
-	for _, desc := range stored.docs {
-		data, err := readAll(ctx, from.src, desc.Digest, maxConfig)
-		if err != nil {
-			return err
-		}
-		if err := l.spend(int64(len(data))); err != nil {
-			return err
-		}
-		img.content = append(img.content, blob{blobName(desc.Digest), desc, data})
+	img.parent = stored.parent
+	for _, name := range stored.names {
+		img.addName(name)
 	}
-	config := img.content[0]
-	if err := l.decode(config.entry, aConfig, config.data, &img.config); err != nil {
-		return err
-	}
-	if !stored.isContainer() {
-		return class.Errorf(class.InvalidArgument, "image %s is none for a container: a store on disk cannot take it", stored.id)
-	}
-	for i := range img.layers {
-		img.layers[i].by = blobName(one.manifest.Digest)
-		from.blobs[img.layers[i].entry] = img.layers[i].desc
-	}
-	l.images = append(l.images, img)
 	return nil
+}
+
+// imageStored reads the documents of an image of another store.
+func (l *loader) imageStored(ctx context.Context, stored *stored) (*image, error) {
+	switch {
+	case stored.made != nil:
+		return l.addMade(ctx, stored)
+	case types.MediaType(stored.root.MediaType).IsIndex():
+		return l.addIndex(ctx, stored.root)
+	default:
+		return l.addManifest(ctx, stored.root)
+	}
+}
+
+// addMade takes an image that has no manifest that fits.
+func (l *loader) addMade(ctx context.Context, stored *stored) (*image, error) {
+	one := stored.single[0]
+	config, err := l.readBlob(ctx, one.config, maxConfig, "")
+	if err != nil {
+		return nil, err
+	}
+	img, err := l.addImage(blob{blobName(one.config.Digest), one.config, config})
+	if err != nil {
+		return nil, err
+	}
+	return img, l.setLayers(img, blobName(stored.root.Digest), one.layers)
 }
 
 // isContainer reports whether there is an image for a container in it: a
@@ -97,11 +118,18 @@ func (img *stored) isContainer() bool {
 	return slices.ContainsFunc(img.single, func(one single) bool { return one.container })
 }
 
-// A blobSource shows the layers of a store as the files of an image layout.
+// A blobSource shows the content of a store as the files of an image layout.
 type blobSource struct {
 	ctx   context.Context //nolint:containedctx // lives within one call
 	src   Source
 	blobs map[string]ocispec.Descriptor // by their names
+}
+
+// add shows all that an image consists of.
+func (b *blobSource) add(img *stored) {
+	for _, desc := range img.content() {
+		b.blobs[blobName(desc.Digest)] = desc
+	}
 }
 
 func (b *blobSource) close() error { return nil }

@@ -48,17 +48,24 @@ func copied(t testing.TB, dst *diskstore.Store, src transfer.Source, refs ...str
 	return report
 }
 
+// copyWhole copies images, indexes with all that is in them, and expects no error.
+func copyWhole(t testing.TB, dst *diskstore.Store, src transfer.Source, refs ...string) *transfer.Report {
+	t.Helper()
+	report, err := transfer.Copy(t.Context(), dst, src, refs, transfer.CopyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
 // A copy of a whole store is that store, and copying again changes nothing.
 func TestCopy(t *testing.T) {
 	for name := range realArchives() {
-		if name == "oci-layout-referrers.tar" {
-			continue // a copy leaves out what is about an image
-		}
 		t.Run(name, func(t *testing.T) {
 			src, dst := newStore(t), newStore(t)
-			load(t, src, writeFile(t, real(t, name)), amd64())
+			loadData(t, src, real(t, name))
 			for range 2 {
-				if report := copied(t, dst, src); report.Skipped != nil || report.Moved != nil {
+				if report := copyWhole(t, dst, src); report.Skipped != nil || report.Moved != nil {
 					t.Errorf("skipped %v, moved %v", report.Skipped, report.Moved)
 				}
 				if diff := cmp.Diff(dump(t, dst), dump(t, src)); diff != "" {
@@ -386,23 +393,81 @@ func TestCopyDamagedLayout(t *testing.T) {
 	}
 }
 
-// Signatures go with everything to a layout, and to a store on disk not at all.
-func TestCopyArtifacts(t *testing.T) {
-	src, dst := openLayout(t, writeDir(t, unpack(t, real(t, "oci-layout-referrers.tar")))), newStore(t)
-	report := copied(t, dst, src)
-	if diff := cmp.Diff(describe(report), []string{"app:signed"}); diff != "" || len(report.Skipped) != 3 {
-		t.Errorf("skipped %v, images (-got +want):\n%s", report.Skipped, diff)
+// S1: with an image goes what is about it, and what is about that, although only
+// the image has a name; by its ID a signature goes alone.
+func TestCopyReferrers(t *testing.T) {
+	src := openLayout(t, writeDir(t, unpack(t, real(t, "oci-layout-referrers.tar"))))
+	want, dst, back := newStore(t), newStore(t), newStore(t)
+	loadData(t, want, real(t, "oci-layout-referrers.tar"))
+	report := copied(t, dst, src, "app:signed")
+	if len(report.Images) != 4 || report.Images[0].Subject != "" || report.Images[1].Subject == "" {
+		t.Fatalf("copied %+v, want an image and three that are about it", report.Images)
 	}
-	signature := report.Skipped[0].Digest.String()
-	if _, err := transfer.Copy(t.Context(), dst, src, []string{signature}, transfer.CopyOptions{}); !errors.Is(err, jettison.ErrInvalidArgument) {
-		t.Errorf("err = %v, want class InvalidArgument", err)
+	if diff := cmp.Diff(dump(t, dst), dump(t, want)); diff != "" {
+		t.Errorf("target (-got +want):\n%s", diff)
 	}
+	checkStore(t, dst)
 	layout := emptyLayout(t)
-	if _, err := transfer.CopyToLayout(t.Context(), layout, src, nil, transfer.CopyOptions{}); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, err := transfer.CopyToLayout(t.Context(), layout, dst, []string{"app:signed"}, transfer.CopyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(layoutFiles(t, layout.Dir()), layoutFiles(t, src.Dir())); diff != "" {
+			t.Errorf("blobs (-got +want):\n%s", diff)
+		}
+		checkIndexNames(t, layout.Dir(), []string{"docker.io/library/app:signed", "", "", ""})
 	}
-	if diff := cmp.Diff(layoutFiles(t, layout.Dir()), layoutFiles(t, src.Dir())); diff != "" {
-		t.Errorf("blobs (-got +want):\n%s", diff)
+	copyWhole(t, back, layout)
+	if diff := cmp.Diff(dump(t, back), dump(t, want)); diff != "" {
+		t.Errorf("back (-got +want):\n%s", diff)
+	}
+	alone := copyWhole(t, newStore(t), dst, report.Images[1].ID.String())
+	if len(alone.Images) != 1 || alone.Images[0].ID != report.Images[1].ID {
+		t.Errorf("copied %+v, want the artifact %s", alone.Images, report.Images[1].ID)
+	}
+}
+
+// M1: an index is copied with its bytes; a platform of it with what is about that
+// alone.
+func TestCopyIndexWithReferrers(t *testing.T) {
+	l, src := newLayout(t), newStore(t)
+	index := l.indexOf(linux("amd64"), linux("arm64"))
+	l.list(index, "multi:1")
+	var members ocispec.Index
+	decode(t, l.blobs[index.Digest], &members)
+	for _, subject := range append(members.Manifests, index) {
+		l.list(l.about(subject), "")
+	}
+	loadData(t, src, pack(t, l.files()...))
+	dst := newStore(t)
+	copyWhole(t, dst, src, "multi:1")
+	if diff := cmp.Diff(dump(t, dst), dump(t, src)); diff != "" {
+		t.Errorf("target (-got +want):\n%s", diff)
+	}
+	for name, refs := range map[string][]string{"named": {"multi:1"}, "everything": nil} {
+		part := newStore(t)
+		report := copied(t, part, src, refs...)
+		if len(report.Images) != 2 || report.Images[1].Subject != members.Manifests[0].Digest {
+			t.Errorf("%s: copied %+v, want an image and what is about it", name, report.Images)
+		}
+		if left := len(report.Skipped); left != 2 && refs == nil || left != 0 && refs != nil {
+			t.Errorf("%s: skipped %v", name, report.Skipped)
+		}
+		checkStore(t, part)
+	}
+}
+
+// S5: a tag that says what its image is about goes with that.
+func TestCopyTagSchema(t *testing.T) {
+	l, src, dst := newLayout(t), newStore(t), newStore(t)
+	image := l.image(linux("amd64"), ocispec.MediaTypeImageLayer, asIs)
+	l.list(image, "app:1")
+	signature := l.add("application/vnd.dev.cosign.simplesigning.v1+json", []byte("{}"))
+	l.list(l.imageOf(configOf(linux("amd64"), signature.Digest), signature), "app:sha256-"+image.Digest.Encoded()+".sig")
+	loadData(t, src, pack(t, l.files()...))
+	copyWhole(t, dst, src, "app:1")
+	if diff := cmp.Diff(dump(t, dst), dump(t, src)); diff != "" {
+		t.Errorf("target (-got +want):\n%s", diff)
 	}
 }
 

@@ -113,6 +113,16 @@ func TestLoadPartOfIndex(t *testing.T) {
 	checkRefusal(t, err, path, badInput{want: "nothing is in the archive"})
 }
 
+// about makes an artifact that is about something.
+func (l *layout) about(subject ocispec.Descriptor) ocispec.Descriptor {
+	about := ocispec.Manifest{
+		MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "application/x-sig",
+		Config: ocispec.DescriptorEmptyJSON, Subject: &subject, // its data lies in the descriptor
+	}
+	about.SchemaVersion = 2
+	return l.addJSON(ocispec.MediaTypeImageManifest, about)
+}
+
 // With a platform asked for, only what is about the image that is taken comes.
 func TestLoadPlatformWithReferrers(t *testing.T) {
 	l, store := newLayout(t), newStore(t)
@@ -120,12 +130,7 @@ func TestLoadPlatformWithReferrers(t *testing.T) {
 	var members ocispec.Index
 	decode(t, l.blobs[l.index.Manifests[0].Digest], &members)
 	for _, subject := range members.Manifests {
-		about := ocispec.Manifest{
-			MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "application/x-sig",
-			Config: ocispec.DescriptorEmptyJSON, Subject: &subject, // its data lies in the descriptor
-		}
-		about.SchemaVersion = 2
-		l.list(l.addJSON(ocispec.MediaTypeImageManifest, about), "")
+		l.list(l.about(subject), "")
 	}
 	report := load(t, store, writeFile(t, pack(t, l.files()...)), amd64())
 	checkReport(t, store, report, []string{"multi:1", report.Images[1].ID.Encoded()[:12]}, []string{

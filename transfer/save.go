@@ -45,7 +45,7 @@ type SaveOptions struct {
 	Progress func(Progress)
 }
 
-// A SavedImage is an image that was written.
+// A SavedImage is an image, or what is about one, that was written.
 type SavedImage struct {
 	// ID is that of the image in the store.
 	ID digest.Digest
@@ -69,6 +69,13 @@ type SavedImage struct {
 // image gets the tags by which it was asked for; asked for by its ID or a
 // digest it gets none. Without refs, all images of the store and all tags are
 // saved.
+//
+// In the OCI formats, what is about the images, and about that, comes after them
+// (rule S1), listed in index.json too: without a name, but for the tags that say
+// what it is about. With a platform, that is what is about this one alone; without
+// refs, what is about others is then left out. A docker-archive has no place for
+// it: it leaves it out, and what is no image for a container, asked for or without
+// refs, is an error of class InvalidArgument.
 //
 // The same images always make the same bytes. Layers that images share are
 // written once. In the OCI formats manifests, configurations and layers are
@@ -128,27 +135,24 @@ func newSaver(ctx context.Context, src Source, refs []string, opts SaveOptions) 
 	default:
 		return nil, class.Errorf(class.InvalidArgument, "unknown format %q: want one of %v", opts.Format, Formats())
 	}
-	images, err := collectAll(ctx, src, refs)
-	if err != nil {
-		return nil, err
-	}
-	s := &saver{src: src, opts: opts, images: images, written: make(map[string]bool)}
-	for _, img := range images {
-		if err := s.prepare(img); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	s := &saver{src: src, opts: opts, written: make(map[string]bool)}
+	var err error
+	s.images, _, err = collectAll(ctx, src, choice{
+		refs: refs, platform: opts.Platform, alone: opts.Format == DockerArchive, fit: s.prepare,
+	})
+	return s, err
 }
 
 // prepare makes sure that the format can hold the image.
 func (s *saver) prepare(img *stored) error {
 	docker := s.opts.Format == DockerArchive
-	if zeroPlatform(s.opts.Platform) && !docker {
+	if !docker && (img.referrer || zeroPlatform(s.opts.Platform)) {
 		return nil
 	}
-	if err := img.choose(s.opts.Platform); err != nil {
-		return err
+	if img.isContainer() || !docker {
+		if err := img.choose(s.opts.Platform); err != nil {
+			return err
+		}
 	}
 	if docker && !img.isContainer() {
 		return class.Errorf(class.InvalidArgument, "image %s is none for a container: a %s cannot hold it", img.id, DockerArchive)
@@ -221,6 +225,7 @@ func (img *stored) take(one single) {
 	one.manifest.Platform = nil
 	img.root, img.single = one.manifest, []single{one}
 	img.docs = []ocispec.Descriptor{one.config}
+	img.digests = []digest.Digest{one.config.Digest, one.manifest.Digest}
 	if img.made == nil {
 		img.docs = append(img.docs, one.manifest)
 	}

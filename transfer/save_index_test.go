@@ -120,6 +120,34 @@ func TestSaveIndex(t *testing.T) {
 	}
 }
 
+// In the OCI formats an index that a store on disk keeps is saved with its bytes,
+// and an image with what is about it; loaded again, it is the same store. The
+// docker-archive leaves out what it cannot hold, and refuses it alone.
+func TestSaveWhole(t *testing.T) {
+	for name, ref := range map[string]string{"oci-layout-podman-index.tar": "multi:1.0", "oci-layout-referrers.tar": "app:signed"} {
+		store := newStore(t)
+		report := loadData(t, store, real(t, name))
+		for _, format := range []transfer.Format{transfer.OCIArchive, transfer.OCILayout} {
+			again := newStore(t)
+			load(t, again, save(t, store, format, ref), transfer.LoadOptions{})
+			if diff := cmp.Diff(dump(t, again), dump(t, store)); diff != "" {
+				t.Errorf("%s, %s: loaded again (-got +want):\n%s", name, format, diff)
+			}
+		}
+		path := filepath.Join(t.TempDir(), "docker.tar")
+		saved, err := transfer.Save(t.Context(), store, path, []string{ref}, transfer.SaveOptions{Platform: linux("amd64")})
+		if err != nil || len(saved) != 1 {
+			t.Errorf("%s: saved %+v, %v, want one image", name, saved, err)
+		}
+		for _, img := range report.Images[1:] {
+			_, err := transfer.Save(t.Context(), store, path, []string{img.ID.String()}, transfer.SaveOptions{Platform: linux("amd64")})
+			if !errors.Is(err, jettison.ErrInvalidArgument) {
+				t.Errorf("%s: err = %v, want class InvalidArgument", img.ID, err)
+			}
+		}
+	}
+}
+
 // One platform of it is saved when that is asked for, or when the format has no
 // place for more.
 func TestSavePlatform(t *testing.T) {

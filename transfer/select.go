@@ -9,7 +9,6 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
-	"github.com/jettison-oci/jettison/internal/class"
 )
 
 // A pick is an image that was asked for and the tags by which it was.
@@ -125,20 +124,4 @@ func tagsOfImage(ctx context.Context, stores jettison.Stores, id digest.Digest) 
 		_, tagged := ref.(reference.Tagged)
 		return !tagged
 	}), err
-}
-
-// collectAll reads what the images that refs mean consist of.
-func collectAll(ctx context.Context, src Source, refs []string) ([]*stored, error) {
-	picks, err := pickAll(ctx, src, refs)
-	if err != nil {
-		return nil, class.Wrap(class.Unavailable, err)
-	}
-	all := make([]*stored, len(picks))
-	for i, p := range picks {
-		if all[i], err = collect(ctx, src, p.image); err != nil {
-			return nil, class.Wrap(class.Internal, err)
-		}
-		all[i].names = p.names
-	}
-	return all, nil
 }

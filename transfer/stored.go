@@ -40,6 +40,11 @@ type stored struct {
 	// docs are the manifests, indexes and configurations below root and root
 	// itself, unless made.
 	docs []ocispec.Descriptor
+	// digests are those by which others are about the image: of root, and of all
+	// that lies in it or is listed there.
+	digests []digest.Digest
+	// referrer says that the image is about others.
+	referrer bool
 	// single are the images of one platform that root leads to: root itself, or
 	// the manifests of the index that the store has.
 	single []single
@@ -199,6 +204,7 @@ func (c *collector) walk(ctx context.Context, desc ocispec.Descriptor, depth int
 		err = c.walkIndex(ctx, doc, depth+1)
 	}
 	c.out.docs = append(c.out.docs, desc) // after what it names
+	c.out.digests = append(c.out.digests, desc.Digest)
 	return err
 }
 
@@ -208,6 +214,7 @@ func (c *collector) walkIndex(ctx context.Context, doc document, depth int) erro
 		return class.Errorf(class.InvalidArgument, "image %s: more than %d indexes lie in each other", c.record.ID, maxNesting)
 	}
 	for _, inner := range doc.Manifests {
+		c.out.digests = append(c.out.digests, inner.Digest)
 		seen := slices.ContainsFunc(c.out.docs, func(d ocispec.Descriptor) bool { return d.Digest == inner.Digest })
 		if seen || !c.holds(inner.Digest) {
 			continue
@@ -244,6 +251,7 @@ func (c *collector) addManifest(ctx context.Context, desc ocispec.Descriptor, do
 		}
 	}
 	c.out.docs = append(c.out.docs, one.config)
+	c.out.digests = append(c.out.digests, one.config.Digest)
 	c.out.single = append(c.out.single, one)
 	return nil
 }
@@ -271,6 +279,7 @@ func (c *collector) makeManifest(ctx context.Context, config ocispec.Descriptor,
 	}
 	c.out.root = ocispec.Descriptor{MediaType: manifest.MediaType, Digest: digest.FromBytes(c.out.made), Size: int64(len(c.out.made))}
 	c.out.docs = []ocispec.Descriptor{config}
+	c.out.digests = []digest.Digest{config.Digest, c.out.root.Digest}
 	c.out.single = []single{{manifest: c.out.root, config: config, platform: doc.Platform, layers: layers, container: true}}
 	return nil
 }

@@ -22,8 +22,8 @@ target that is not there is made.
 References mean what they mean to save: the mere name of a repository stands for
 all its tags, and an image given by its ID gets no name. With --all everything is
 copied. Only content that the target lacks is copied; a name that another image
-has there moves. Of an image for several platforms a store on disk gets one, an
-image layout all.`
+has there moves. An image for several platforms is copied whole unless --platform
+takes one, and with an image goes what is about it, such as signatures and SBOMs.`
 
 const copyExample = `  jettison copy --to /srv/images app:1.0
   jettison copy --to oci:layout app web:1.0
@@ -62,7 +62,7 @@ func newCopy(set *settings) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&flags.from, "from", "", "`STORE` to copy from: a directory, or oci:DIR (default: that of --store)")
 	f.StringVar(&flags.to, "to", "", "`STORE` to copy to: a directory, or oci:DIR (default: that of --store)")
-	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to take of an image for several: os/arch[/variant] (default for a store on disk: this machine's)")
+	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to take of an image for several: os/arch[/variant] (default: all)")
 	f.BoolVarP(&flags.all, "all", "a", false, "copy all images")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show no progress")
 	return cmd

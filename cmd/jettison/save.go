@@ -20,6 +20,10 @@ an OCI image layout (oci-dir). In the OCI forms an image keeps its manifest, and
 so its digest; one that came without a manifest gets one. The same images always
 make the same archive.
 
+The OCI forms hold an image for several platforms whole, unless --platform takes
+one, and what is about an image, such as signatures and SBOMs. The form of docker
+save has one platform, this machine's by default, and leaves the rest out.
+
 An image is saved with the tags by which it is given. As with docker save, the
 mere name of a repository stands for all its tags, and an image given by its ID
 has no name.
@@ -66,7 +70,7 @@ func newSave(set *settings) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&flags.output, "output", "o", "", "`FILE` or directory to write, or - for standard output")
 	f.Var(&flags.layout, "format", "`FORM` of the archive: docker-archive, oci-archive or oci-dir; or text or json, of messages")
-	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to save of an image for several: os/arch[/variant]")
+	f.StringVar(&flags.platform, "platform", "", "`PLATFORM` to save of an image for several: os/arch[/variant] (default: all; for a docker-archive this machine's)")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show no progress")
 	_ = cmd.RegisterFlagCompletionFunc("format", // fails only for a flag that is not there
 		cobra.FixedCompletions(flags.layout.choices(), cobra.ShellCompDirectiveNoFileComp))
