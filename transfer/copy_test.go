@@ -439,6 +439,18 @@ func TestCopyIndexWithReferrers(t *testing.T) {
 		l.list(l.about(subject), "")
 	}
 	loadData(t, src, pack(t, l.files()...))
+	direct, layout := newStore(t), openLayout(t, writeDir(t, l.files()))
+	copyWhole(t, direct, layout, "multi:1") // the configurations of the artifacts lie in their manifests
+	if diff := cmp.Diff(dump(t, direct), dump(t, src)); diff != "" {
+		t.Errorf("from the layout (-got +want):\n%s", diff)
+	}
+	second := emptyLayout(t)
+	if _, err := transfer.CopyToLayout(t.Context(), second, layout, []string{"multi:1"}, transfer.CopyOptions{}); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(layoutFiles(t, second.Dir()), layoutFiles(t, layout.Dir())); diff != "" {
+		t.Errorf("from a layout to a layout (-got +want):\n%s", diff)
+	}
 	dst := newStore(t)
 	copyWhole(t, dst, src, "multi:1")
 	if diff := cmp.Diff(dump(t, dst), dump(t, src)); diff != "" {

@@ -231,9 +231,12 @@ func (c *collector) addManifest(ctx context.Context, desc ocispec.Descriptor, do
 	if doc.Config.Digest == "" {
 		return nil // of a kind to come; it is kept as it is
 	}
+	inside, err := c.inside(ctx, doc.Config.Descriptor)
+	if err != nil {
+		return err
+	}
 	var config document
-	if doc.Config.Size <= maxConfig {
-		var err error
+	if !inside && doc.Config.Size <= maxConfig {
 		if _, config, err = c.read(ctx, doc.Config.Digest); err != nil {
 			return err
 		}
@@ -250,10 +253,22 @@ func (c *collector) addManifest(ctx context.Context, desc ocispec.Descriptor, do
 			one.layers[i].diffID = config.RootFS.DiffIDs[i]
 		}
 	}
-	c.out.docs = append(c.out.docs, one.config)
+	if !inside {
+		c.out.docs = append(c.out.docs, one.config)
+	}
 	c.out.digests = append(c.out.digests, one.config.Digest)
 	c.out.single = append(c.out.single, one)
 	return nil
+}
+
+// inside reports whether content lies in its descriptor alone: the source has no
+// blob of it, and what is copied needs none.
+func (c *collector) inside(ctx context.Context, desc ocispec.Descriptor) (bool, error) {
+	if desc.Data == nil {
+		return false, nil
+	}
+	has, err := c.hasAll(ctx, []ocispec.Descriptor{desc})
+	return !has, err
 }
 
 // makeManifest makes the manifest of an image that came without one. The same
