@@ -103,7 +103,8 @@ func (g *graph) subjectsOf(img *image) []digest.Digest {
 	return found
 }
 
-// has reports whether the image is of this digest, or lists it.
-func (img *image) has(blob digest.Digest) bool {
-	return slices.ContainsFunc(img.trees, func(t *tree) bool { return t.has(blob) })
+// has reports whether the image, its manifest or its index is of this digest, or
+// lists it.
+func (img *image) has(dgst digest.Digest) bool {
+	return img.id == dgst || slices.ContainsFunc(img.trees, func(t *tree) bool { return t.has(dgst) })
 }
