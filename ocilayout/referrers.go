@@ -19,7 +19,7 @@ func (s images) Referrers(ctx context.Context, id digest.Digest) ([]digest.Diges
 	if err != nil || img == nil {
 		return nil, err
 	}
-	var found []digest.Digest
+	found := slices.Clone(s.tx.about[img.id])
 	for _, t := range img.trees {
 		for _, n := range t.nodes {
 			found = append(found, s.tx.about[n.desc.Digest]...)
@@ -72,6 +72,7 @@ func (g *graph) relate() {
 		for _, subject := range g.subjectsOf(img) {
 			g.about[subject] = append(g.about[subject], id)
 		}
+		g.having[id] = append(g.having[id], id)
 		for _, t := range img.trees {
 			for _, n := range t.nodes {
 				g.having[n.desc.Digest] = append(g.having[n.desc.Digest], id)

@@ -74,7 +74,7 @@ func All() []Backend {
 		{Name: "boltkv", Open: openBoltKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
 		{Name: "diskstore", Open: openDisk, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
 		{Name: "diskstore-background", Open: openBackground, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
-		{Name: "ocilayout", Open: openLayout, Capabilities: Capabilities{Atomic: true, Durable: true, Manifest: LayoutManifest}},
+		{Name: "ocilayout", Open: openLayout, Capabilities: Capabilities{Atomic: true, Durable: true, Manifest: LayoutManifest, Referrers: true, Platforms: true}},
 	}
 }
 

@@ -54,8 +54,12 @@ func writeFiles(files map[string][]byte) error {
 	return nil
 }
 
-// LayoutManifest is the manifest that a layout keeps for an image.
+// LayoutManifest is the manifest that a layout keeps for an image: its own, if
+// it has one.
 func LayoutManifest(img storetest.Image) []byte {
+	if img.Manifest != nil {
+		return img.Manifest
+	}
 	layers := img.LayerDescriptors()
 	if layers == nil {
 		layers = []ocispec.Descriptor{}
@@ -97,23 +101,43 @@ func (e *layoutEngine) createAll(ctx context.Context, images []storetest.Image) 
 }
 
 func (e *layoutEngine) create(ctx context.Context, tx *ocilayout.Tx, img storetest.Image) error {
-	manifest := LayoutManifest(img)
-	files := map[string][]byte{
-		e.blob(img.ID()):                   img.Config,
-		e.blob(digest.FromBytes(manifest)): manifest,
+	root, mediaType := img.Index, ocispec.MediaTypeImageIndex
+	if root == nil {
+		root, mediaType = LayoutManifest(img), ocispec.MediaTypeImageManifest
 	}
-	for _, layer := range img.Layers {
-		files[e.blob(digest.FromBytes(layer))] = layer
+	if err := e.write(img, root); err != nil {
+		return err
+	}
+	_, err := tx.Add(ctx, ocispec.Descriptor{
+		MediaType: mediaType,
+		Digest:    digest.FromBytes(root),
+		Size:      int64(len(root)),
+	})
+	return err
+}
+
+// write writes the blobs of an image, and those of what it lists.
+func (e *layoutEngine) write(img storetest.Image, root []byte) error {
+	blobs := append(slices.Clip(img.Layers), root)
+	switch {
+	case img.Config != nil:
+		blobs = append(blobs, img.Config)
+	case img.Index == nil: // an artifact, whose configuration is empty
+		blobs = append(blobs, ocispec.DescriptorEmptyJSON.Data)
+	}
+	files := make(map[string][]byte, len(blobs))
+	for _, blob := range blobs {
+		files[e.blob(digest.FromBytes(blob))] = blob
 	}
 	if err := writeFiles(files); err != nil {
 		return err
 	}
-	_, err := tx.Add(ctx, ocispec.Descriptor{
-		MediaType: ocispec.MediaTypeImageManifest,
-		Digest:    digest.FromBytes(manifest),
-		Size:      int64(len(manifest)),
-	})
-	return err
+	for _, part := range img.Images {
+		if err := e.write(part, LayoutManifest(part)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *layoutEngine) blob(content digest.Digest) string {
@@ -192,13 +216,10 @@ func (e *layoutEngine) contents(ctx context.Context) ([]imagestore.Content, erro
 				continue // it says nothing of its content
 			}
 			note(img.Content)
-			for chain := img.Layer; chain != ""; {
-				layer, err := stores.Images.Layer(ctx, chain)
-				if err != nil {
+			for _, chain := range img.Chains() {
+				if err := noteLayers(ctx, stores.Images, chain, note); err != nil {
 					return err
 				}
-				note(layer.Content)
-				chain = layer.Parent
 			}
 		}
 		return nil
@@ -209,6 +230,19 @@ func (e *layoutEngine) contents(ctx context.Context) ([]imagestore.Content, erro
 	}
 	slices.SortFunc(all, func(a, b imagestore.Content) int { return strings.Compare(a.Digest.String(), b.Digest.String()) })
 	return all, err
+}
+
+// noteLayers notes the content of a layer and of those below.
+func noteLayers(ctx context.Context, images jettison.ImageStore, chain digest.Digest, note func([]imagestore.Content)) error {
+	for chain != "" {
+		layer, err := images.Layer(ctx, chain)
+		if err != nil {
+			return err
+		}
+		note(layer.Content)
+		chain = layer.Parent
+	}
+	return nil
 }
 
 func (e *layoutEngine) containers(context.Context) ([]jettison.Container, error) {
