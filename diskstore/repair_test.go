@@ -176,7 +176,7 @@ func TestCloseWaitsForARepair(t *testing.T) {
 				t.Error("close:", err)
 			}
 		})
-		for s.Edit(t.Context(), func(*kvstore.Tx) error { return nil }) == nil { //nolint:revive // until the store is closing
+		for s.Edit(t.Context(), func(*kvstore.Tx) error { return nil }) == nil { // until the store is closing
 		}
 	})
 	report, err := s.Repair(t.Context(), diskstore.RepairOptions{CheckOptions: diskstore.CheckOptions{
