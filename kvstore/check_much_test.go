@@ -15,7 +15,6 @@ import (
 // What a repair of much damage around one image takes grows with the damage, not
 // with its square.
 func TestRepairOfMuchDamage(t *testing.T) {
-	const n, most = 2000, 16 << 10 // bytes for each finding
 	for prefix, add := range map[string]func(d *damaged, tx *kvstore.Tx, i int) error{
 		"container/": func(d *damaged, tx *kvstore.Tx, i int) error {
 			_, err := tx.Containers.Add(d.Context(), jettison.Container{
@@ -28,34 +27,41 @@ func TestRepairOfMuchDamage(t *testing.T) {
 		},
 	} {
 		t.Run(strings.TrimSuffix(prefix, "/"), func(t *testing.T) {
-			d := newDamaged(t)
-			edit(t, d.store, func(tx *kvstore.Tx) error {
-				for i := range n {
-					must(t, add(d, tx, i))
-				}
-				return nil
-			})
-			all := d.entries()
-			must(t, d.db.Update(t.Context(), func(tx kv.Tx) error {
-				for _, e := range all {
-					if strings.HasPrefix(string(e.Key), prefix) {
-						must(t, tx.Delete(t.Context(), e.Key))
-					}
-				}
-				return nil
-			}))
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			findings, err := kvstore.Repair(t.Context(), d.db, kvstore.RepairOptions{})
-			runtime.ReadMemStats(&after)
-			must(t, err)
-			if len(findings) < n {
-				t.Fatalf("got %d findings, want %d at least", len(findings), n)
+			few, many := bytesEach(t, 500, prefix, add), bytesEach(t, 4000, prefix, add)
+			if many > 2*few {
+				t.Errorf("got %d bytes for each of many findings and %d for each of few, want about as many", many, few)
 			}
-			if each := (after.TotalAlloc - before.TotalAlloc) / uint64(len(findings)); each > most {
-				t.Errorf("got %d bytes for each finding, want %d at most", each, most)
-			}
-			d.passes()
 		})
 	}
+}
+
+// bytesEach is how much a repair allocates for each of n findings.
+func bytesEach(t *testing.T, n int, prefix string, add func(d *damaged, tx *kvstore.Tx, i int) error) uint64 {
+	t.Helper()
+	d := newDamaged(t)
+	edit(t, d.store, func(tx *kvstore.Tx) error {
+		for i := range n {
+			must(t, add(d, tx, i))
+		}
+		return nil
+	})
+	all := d.entries()
+	must(t, d.db.Update(t.Context(), func(tx kv.Tx) error {
+		for _, e := range all {
+			if strings.HasPrefix(string(e.Key), prefix) {
+				must(t, tx.Delete(t.Context(), e.Key))
+			}
+		}
+		return nil
+	}))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	findings, err := kvstore.Repair(t.Context(), d.db, kvstore.RepairOptions{})
+	runtime.ReadMemStats(&after)
+	must(t, err)
+	if len(findings) < n {
+		t.Fatalf("got %d findings, want %d at least", len(findings), n)
+	}
+	d.passes()
+	return (after.TotalAlloc - before.TotalAlloc) / uint64(len(findings))
 }
