@@ -122,7 +122,7 @@ tidy-check: ## Check that go.mod and go.sum are tidy
 ci: build vet tidy-check lint test test-rights test-interop race ci-fuzz bench-once demo ## Do all that CI does
 
 .PHONY: ci-fuzz
-ci-fuzz: FUZZTIME = 2000x
+ci-fuzz: FUZZTIME = 500x
 ci-fuzz: fuzz
 
 # The tools are pinned in a module of their own. The first build takes a few minutes.

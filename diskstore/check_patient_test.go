@@ -183,7 +183,7 @@ func (p *patient) harmFile(which, at int, mask byte) {
 	}
 	path := paths[which%len(paths)]
 	data, err := os.ReadFile(path)
-	if err != nil { // replaced by a directory before
+	if err != nil { // a directory has its place since
 		return
 	}
 	switch at % 5 {
@@ -191,7 +191,7 @@ func (p *patient) harmFile(which, at int, mask byte) {
 		alter(data, at/5, mask)
 		must(p, os.WriteFile(path, data, 0o600))
 	case 1:
-		must(p, os.Truncate(path, int64(at/5%len(data))))
+		must(p, os.Truncate(path, int64(at/5%max(len(data), 1))))
 	case 2:
 		must(p, os.Remove(path))
 	case 3:
