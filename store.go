@@ -170,3 +170,26 @@ type PlatformStore interface {
 	// returns the new image and what went; the errors are those of Without.
 	Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error)
 }
+
+// A ContainerRemover is a [ContainerLister] that can remove the containers that
+// it lists (rule D17). A service looks for it once in each transaction.
+type ContainerRemover interface {
+	// RemoveContainer removes the container, whoever owns it: a running one is
+	// stopped, what it mounts is unmounted, then its record and its writable layer
+	// go. The error is of class NotFound when there is no such container, so that
+	// of two removals only one succeeds, and of class Conflict when it cannot be
+	// removed; then its image is still in use.
+	RemoveContainer(ctx context.Context, container Container) error
+}
+
+// A Collector is an [ImageStore] whose deletions only take away names: what
+// nothing needs any more goes when garbage is collected. A service calls Collect
+// once, after the last change of an update, before it tells what has gone.
+type Collector interface {
+	// Collect waits until the garbage that this update has made is collected, and
+	// returns the chain IDs of layers and the digests of content that the update's
+	// deletions reported as removed, and that are there all the same, because
+	// something else holds them; none when all of it has gone. When it fails, it
+	// is not known what has gone.
+	Collect(ctx context.Context) ([]digest.Digest, error)
+}

@@ -68,6 +68,10 @@ type Container struct {
 	// Running says whether it runs. A paused or restarting container runs; a
 	// created or exited one does not.
 	Running bool
+	// Owner names the program that keeps the container, when that is another than
+	// the engine itself: "buildah" in a store that Podman shares with it. Empty
+	// for the engine's own.
+	Owner string
 }
 
 // LeaseKind says what a lease was taken for.
