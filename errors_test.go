@@ -15,13 +15,14 @@ import (
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/scripttest"
 	"github.com/jettison-oci/jettison/kvstore"
 	"github.com/jettison-oci/jettison/storetest"
 )
 
 func wantClass(t *testing.T, name string, err error, class string) {
 	t.Helper()
-	if diff := cmp.Diff([]string{class}, classes(err)); diff != "" {
+	if diff := cmp.Diff([]string{class}, scripttest.Classes(err)); diff != "" {
 		t.Errorf("%s: classes of %q (-want +got):\n%s", name, fmt.Sprint(err), diff)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/internal/scripttest"
 	"github.com/jettison-oci/jettison/storetest"
 )
 
@@ -60,7 +61,7 @@ func errorText(err error) string {
 
 func checkRefusal(t *testing.T, typed string, r jettison.Removal) {
 	t.Helper()
-	if found := classes(r.Err); len(found) != 1 || found[0] != "InvalidArgument" && found[0] != "NotFound" {
+	if found := scripttest.Classes(r.Err); len(found) != 1 || found[0] != "InvalidArgument" && found[0] != "NotFound" {
 		t.Errorf("%q: classes of %v are %v", typed, r.Err, found)
 	}
 	if errors.Is(r.Err, jettison.ErrNotFound) && !strings.HasPrefix(r.Err.Error(), "No such image: ") {

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/internal/scripttest"
 	"github.com/jettison-oci/jettison/storetest"
 )
 
@@ -131,7 +132,7 @@ func recordLines(records []jettison.DeleteResponse) []string {
 func keptLines(kept []jettison.Kept) []string {
 	var all []string
 	for _, k := range kept {
-		all = append(all, k.Image.String()+": "+keptText(k))
+		all = append(all, k.Image.String()+": "+scripttest.KeptText(k))
 	}
 	return all
 }

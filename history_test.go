@@ -94,8 +94,8 @@ type run struct {
 // newRun makes images be used when the model says.
 func newRun(name string, o *backends.Opened, m *model) *run {
 	r := &run{name: name, opened: o, leases: make(map[string]*jettison.Lease)}
-	tampered, backend := tamper(o.Backend)
-	tampered.used = m.used
+	tampered, backend := backends.Tamper(o.Backend)
+	tampered.Used = m.used
 	r.service = jettison.New(backend, &jettison.Options{
 		Now: func() time.Time { return m.now },
 		Events: func(_ context.Context, e jettison.Event) {

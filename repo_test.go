@@ -30,7 +30,10 @@ var rootModules = []string{
 }
 
 func TestRootDependsOnTheAllowedModules(t *testing.T) {
-	out := goCommand(t, "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
+	packages := slices.DeleteFunc(strings.Fields(goCommand(t, "list", "./...")), func(path string) bool {
+		return strings.HasSuffix(path, "/internal/scripttest") // what tests run scripts by
+	})
+	out := goCommand(t, append([]string{"list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}"}, packages...)...)
 	got := strings.Fields(out)
 	slices.Sort(got)
 	if diff := cmp.Diff(slices.Compact(got), rootModules); diff != "" {

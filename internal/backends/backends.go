@@ -126,28 +126,28 @@ type Engine interface {
 	RemoveContainer(ctx context.Context, container string) error
 }
 
-// insides are what is needed of an engine beside its changes.
-type insides interface {
+// A TestEngine is an engine with what tests need beside its changes.
+type TestEngine interface {
 	Engine
-	inspected
-	// createAll is Create of many at once.
-	createAll(ctx context.Context, images []storetest.Image) error
-	// name makes a name name an image that need not be there.
-	name(ctx context.Context, name string, id digest.Digest) error
-	// damage makes the record of an image unreadable.
-	damage(ctx context.Context, id digest.Digest) error
-	// reopen closes the store and opens it again, where it has a file.
-	reopen(ctx context.Context) error
+	Inspector
+	// CreateAll is Create of many at once.
+	CreateAll(ctx context.Context, images []storetest.Image) error
+	// Name makes a name name an image that need not be there.
+	Name(ctx context.Context, name string, id digest.Digest) error
+	// Damage makes the record of an image unreadable.
+	Damage(ctx context.Context, id digest.Digest) error
+	// Reopen closes the store and opens it again, where it has a file.
+	Reopen(ctx context.Context) error
 }
 
-// inspected is what can be looked at beyond the contracts.
-type inspected interface {
-	// contents lists all content, sorted by digest.
-	contents(ctx context.Context) ([]imagestore.Content, error)
-	// containers lists all containers, sorted by ID.
-	containers(ctx context.Context) ([]jettison.Container, error)
-	// problems says what of the store does not fit together.
-	problems(ctx context.Context) ([]string, error)
+// An Inspector looks at what the contracts do not show.
+type Inspector interface {
+	// Contents lists all content, sorted by digest.
+	Contents(ctx context.Context) ([]imagestore.Content, error)
+	// Containers lists all containers, sorted by ID.
+	Containers(ctx context.Context) ([]jettison.Container, error)
+	// Problems says what of the store does not fit together.
+	Problems(ctx context.Context) ([]string, error)
 }
 
 // Opened is an open backend and the powers of a test over it.
@@ -156,13 +156,14 @@ type Opened struct {
 	Backend jettison.Backend
 	Engine
 
-	inside insides
+	engine TestEngine
 }
 
-// open fills a fresh backend.
-func open(t testing.TB, b jettison.Backend, in insides, st storetest.State) *Opened {
+// New fills a fresh backend with the state, through the engine that changes it.
+// What there is of it must fit the capabilities that the backend declares.
+func New(t testing.TB, b jettison.Backend, engine TestEngine, st storetest.State) *Opened {
 	t.Helper()
-	o := &Opened{Backend: b, Engine: in, inside: in}
+	o := &Opened{Backend: b, Engine: engine, engine: engine}
 	if err := o.fill(t.Context(), st); err != nil {
 		t.Fatalf("fill the store: %v", err)
 	}
@@ -170,11 +171,11 @@ func open(t testing.TB, b jettison.Backend, in insides, st storetest.State) *Ope
 }
 
 func (o *Opened) fill(ctx context.Context, st storetest.State) error {
-	if err := o.inside.createAll(ctx, st.Images); err != nil {
+	if err := o.engine.CreateAll(ctx, st.Images); err != nil {
 		return err
 	}
 	for _, ref := range st.References {
-		if err := o.inside.name(ctx, ref.Name, ref.Image); err != nil {
+		if err := o.engine.Name(ctx, ref.Name, ref.Image); err != nil {
 			return err
 		}
 	}
@@ -196,7 +197,7 @@ func (o *Opened) fill(ctx context.Context, st storetest.State) error {
 // Damage makes the record of an image unreadable (rule R5).
 func (o *Opened) Damage(t testing.TB, id digest.Digest) {
 	t.Helper()
-	if err := o.inside.damage(t.Context(), id); err != nil {
+	if err := o.engine.Damage(t.Context(), id); err != nil {
 		t.Fatalf("damage %s: %v", id, err)
 	}
 }
@@ -206,7 +207,7 @@ func (o *Opened) Damage(t testing.TB, id digest.Digest) {
 // store in memory stays as it is.
 func (o *Opened) Reopen(t testing.TB) {
 	t.Helper()
-	if err := o.inside.reopen(t.Context()); err != nil {
+	if err := o.engine.Reopen(t.Context()); err != nil {
 		t.Fatalf("reopen: %v", err)
 	}
 }
@@ -217,7 +218,7 @@ func (o *Opened) Reopen(t testing.TB) {
 // is such a problem, or an error.
 func (o *Opened) Problems(t testing.TB) []string {
 	t.Helper()
-	found, err := o.inside.problems(t.Context())
+	found, err := o.engine.Problems(t.Context())
 	if err != nil {
 		t.Fatalf("look for problems: %v", err)
 	}

@@ -25,14 +25,14 @@ func (o *Opened) Dump(t testing.TB) []string {
 	if err != nil {
 		t.Fatalf("dump: %v", err)
 	}
-	contents, err := o.inside.contents(ctx)
+	contents, err := o.engine.Contents(ctx)
 	if err != nil {
 		t.Fatalf("dump content: %v", err)
 	}
 	for _, c := range contents {
 		lines = append(lines, fmt.Sprintf("content %s size=%d holders=%d", c.Digest, c.Size, c.Holders))
 	}
-	containers, err := o.inside.containers(ctx)
+	containers, err := o.engine.Containers(ctx)
 	if err != nil {
 		t.Fatalf("dump containers: %v", err)
 	}

@@ -33,7 +33,7 @@ func openDiskStore(t testing.TB, st storetest.State, opts *diskstore.Options) *O
 		return store, nil
 	})
 	e := &diskEngine{fileEngine: fileEngine{kvEngine{file}, file}, disk: func() *diskstore.Store { return disk }}
-	return open(t, file, e, st)
+	return New(t, file, e, st)
 }
 
 // diskEngine writes content beside the records.
@@ -43,10 +43,10 @@ type diskEngine struct {
 }
 
 func (e *diskEngine) Create(ctx context.Context, img storetest.Image) error {
-	return e.createAll(ctx, []storetest.Image{img})
+	return e.CreateAll(ctx, []storetest.Image{img})
 }
 
-func (e *diskEngine) createAll(ctx context.Context, images []storetest.Image) (err error) {
+func (e *diskEngine) CreateAll(ctx context.Context, images []storetest.Image) (err error) {
 	e.file.mu.RLock()
 	defer e.file.mu.RUnlock()
 	in, err := e.disk().Ingest(ctx)
@@ -83,7 +83,7 @@ func write(ctx context.Context, in *diskstore.Ingest, img storetest.Image) error
 	return nil
 }
 
-func (e *diskEngine) problems(ctx context.Context) (found []string, err error) {
+func (e *diskEngine) Problems(ctx context.Context) (found []string, err error) {
 	err = e.file.whileClosed(ctx, func() error {
 		store, err := diskstore.Open(ctx, filepath.Dir(e.file.path), &diskstore.Options{ReadOnly: true})
 		if err != nil {

@@ -29,7 +29,7 @@ func openBoltKV(t testing.TB, st storetest.State) *Opened {
 		}
 		return &boltStore{store, db}, nil
 	})
-	return open(t, file, &fileEngine{kvEngine{file}, file}, st)
+	return New(t, file, &fileEngine{kvEngine{file}, file}, st)
 }
 
 // metaFile is the name of the file with the records, as package diskstore has
@@ -128,9 +128,9 @@ type fileEngine struct {
 	file *reopened
 }
 
-var _ insides = (*fileEngine)(nil)
+var _ TestEngine = (*fileEngine)(nil)
 
-func (e *fileEngine) damage(ctx context.Context, id digest.Digest) error {
+func (e *fileEngine) Damage(ctx context.Context, id digest.Digest) error {
 	return e.file.whileClosed(ctx, func() error {
 		db, err := boltkv.Open(ctx, e.file.path, nil)
 		if err != nil {
@@ -140,11 +140,11 @@ func (e *fileEngine) damage(ctx context.Context, id digest.Digest) error {
 	})
 }
 
-func (e *fileEngine) reopen(ctx context.Context) error {
+func (e *fileEngine) Reopen(ctx context.Context) error {
 	return e.file.whileClosed(ctx, func() error { return nil })
 }
 
-func (e *fileEngine) problems(ctx context.Context) (found []string, err error) {
+func (e *fileEngine) Problems(ctx context.Context) (found []string, err error) {
 	err = e.file.whileClosed(ctx, func() error {
 		db, err := boltkv.Open(ctx, e.file.path, &boltkv.Options{ReadOnly: true})
 		if err != nil {

@@ -30,7 +30,7 @@ func openMemKV(t testing.TB, st storetest.State) *Opened {
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
-	return open(t, store, &memEngine{kvEngine{store}, db}, st)
+	return New(t, store, &memEngine{kvEngine{store}, db}, st)
 }
 
 // An editor is a store with the types of package kvstore.
@@ -48,13 +48,13 @@ type memEngine struct {
 	db kv.DB
 }
 
-var _ insides = (*memEngine)(nil)
+var _ TestEngine = (*memEngine)(nil)
 
 func (e *kvEngine) Create(ctx context.Context, img storetest.Image) error {
-	return e.createAll(ctx, []storetest.Image{img})
+	return e.CreateAll(ctx, []storetest.Image{img})
 }
 
-func (e *kvEngine) createAll(ctx context.Context, images []storetest.Image) error {
+func (e *kvEngine) CreateAll(ctx context.Context, images []storetest.Image) error {
 	return e.Edit(ctx, func(tx *kvstore.Tx) error { return create(ctx, tx, images) })
 }
 
@@ -101,7 +101,7 @@ func (e *kvEngine) Tag(ctx context.Context, name string, id digest.Digest, opts 
 	})
 }
 
-func (e *kvEngine) name(ctx context.Context, name string, id digest.Digest) error {
+func (e *kvEngine) Name(ctx context.Context, name string, id digest.Digest) error {
 	return e.Edit(ctx, func(tx *kvstore.Tx) error { return setName(ctx, tx, name, id, refstore.AddOptions{}) })
 }
 
@@ -141,13 +141,13 @@ func (e *kvEngine) RemoveContainer(ctx context.Context, container string) error 
 	return err
 }
 
-func (e *memEngine) damage(ctx context.Context, id digest.Digest) error {
+func (e *memEngine) Damage(ctx context.Context, id digest.Digest) error {
 	return damageKV(ctx, e.db, id)
 }
 
-func (e *memEngine) reopen(context.Context) error { return nil }
+func (e *memEngine) Reopen(context.Context) error { return nil }
 
-func (e *memEngine) problems(ctx context.Context) ([]string, error) {
+func (e *memEngine) Problems(ctx context.Context) ([]string, error) {
 	return problemsOf(kvstore.Check(ctx, e.db, kvstore.CheckOptions{}))
 }
 
@@ -171,7 +171,7 @@ func damageKV(ctx context.Context, db kv.DB, id digest.Digest) error {
 	})
 }
 
-func (e *kvEngine) contents(ctx context.Context) ([]imagestore.Content, error) {
+func (e *kvEngine) Contents(ctx context.Context) ([]imagestore.Content, error) {
 	var found []imagestore.Content
 	err := e.Read(ctx, func(tx *kvstore.Tx) error {
 		found = nil
@@ -186,7 +186,7 @@ func (e *kvEngine) contents(ctx context.Context) ([]imagestore.Content, error) {
 	return found, err
 }
 
-func (e *kvEngine) containers(ctx context.Context) ([]jettison.Container, error) {
+func (e *kvEngine) Containers(ctx context.Context) ([]jettison.Container, error) {
 	var found []jettison.Container
 	err := e.Read(ctx, func(tx *kvstore.Tx) error {
 		found = nil

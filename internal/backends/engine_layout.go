@@ -31,7 +31,7 @@ func openLayout(t testing.TB, st storetest.State) *Opened {
 	if err != nil {
 		t.Fatalf("open the layout: %v", err)
 	}
-	return open(t, layout, &layoutEngine{layout: layout, users: users}, st)
+	return New(t, layout, &layoutEngine{layout: layout, users: users}, st)
 }
 
 // makeLayout makes an empty layout.
@@ -83,13 +83,13 @@ type layoutEngine struct {
 	users  *MapContainers
 }
 
-var _ insides = (*layoutEngine)(nil)
+var _ TestEngine = (*layoutEngine)(nil)
 
 func (e *layoutEngine) Create(ctx context.Context, img storetest.Image) error {
-	return e.createAll(ctx, []storetest.Image{img})
+	return e.CreateAll(ctx, []storetest.Image{img})
 }
 
-func (e *layoutEngine) createAll(ctx context.Context, images []storetest.Image) error {
+func (e *layoutEngine) CreateAll(ctx context.Context, images []storetest.Image) error {
 	return e.layout.Edit(ctx, func(tx *ocilayout.Tx) error {
 		for _, img := range images {
 			if err := e.create(ctx, tx, img); err != nil {
@@ -183,12 +183,12 @@ func (e *layoutEngine) RemoveContainer(ctx context.Context, container string) er
 	})
 }
 
-func (e *layoutEngine) name(ctx context.Context, name string, id digest.Digest) error {
+func (e *layoutEngine) Name(ctx context.Context, name string, id digest.Digest) error {
 	return e.Tag(ctx, name, id, refstore.AddOptions{})
 }
 
 // damage alters the configuration of an image.
-func (e *layoutEngine) damage(ctx context.Context, id digest.Digest) error {
+func (e *layoutEngine) Damage(ctx context.Context, id digest.Digest) error {
 	return e.layout.Update(ctx, func(stores jettison.Stores) error {
 		if _, err := stores.Images.Get(ctx, id); err != nil {
 			return err
@@ -203,7 +203,7 @@ func (e *layoutEngine) damage(ctx context.Context, id digest.Digest) error {
 }
 
 // contents lists all content, sorted by digest.
-func (e *layoutEngine) contents(ctx context.Context) ([]imagestore.Content, error) {
+func (e *layoutEngine) Contents(ctx context.Context) ([]imagestore.Content, error) {
 	found := make(map[digest.Digest]imagestore.Content)
 	note := func(all []imagestore.Content) {
 		for _, c := range all {
@@ -245,13 +245,13 @@ func noteLayers(ctx context.Context, images jettison.ImageStore, chain digest.Di
 	return nil
 }
 
-func (e *layoutEngine) containers(context.Context) ([]jettison.Container, error) {
+func (e *layoutEngine) Containers(context.Context) ([]jettison.Container, error) {
 	return e.users.all(), nil
 }
 
 // reopen does nothing: leases are in memory, and a layout has no state beside
 // its files, which are read anew each time.
-func (e *layoutEngine) reopen(context.Context) error { return nil }
+func (e *layoutEngine) Reopen(context.Context) error { return nil }
 
 // problems are none that a dump does not show.
-func (e *layoutEngine) problems(context.Context) ([]string, error) { return nil, nil }
+func (e *layoutEngine) Problems(context.Context) ([]string, error) { return nil, nil }

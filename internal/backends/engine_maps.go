@@ -19,7 +19,7 @@ import (
 func openMaps(t testing.TB, st storetest.State) *Opened {
 	e := &mapEngine{images: NewMapImages(), refs: NewMapReferences(), users: NewMapContainers()}
 	e.backend = jettison.Separate(e.images, e.refs, e.users)
-	return open(t, e.backend, e, st)
+	return New(t, e.backend, e, st)
 }
 
 // mapEngine changes maps. What needs more than one of them runs as an update
@@ -31,17 +31,17 @@ type mapEngine struct {
 	users   *MapContainers
 }
 
-var _ insides = (*mapEngine)(nil)
+var _ TestEngine = (*mapEngine)(nil)
 
 func (e *mapEngine) update(ctx context.Context, fn func() error) error {
 	return e.backend.Update(ctx, func(jettison.Stores) error { return fn() })
 }
 
 func (e *mapEngine) Create(ctx context.Context, img storetest.Image) error {
-	return e.createAll(ctx, []storetest.Image{img})
+	return e.CreateAll(ctx, []storetest.Image{img})
 }
 
-func (e *mapEngine) createAll(ctx context.Context, images []storetest.Image) error {
+func (e *mapEngine) CreateAll(ctx context.Context, images []storetest.Image) error {
 	return e.update(ctx, func() error {
 		for _, img := range images {
 			if err := e.images.Create(ctx, img); err != nil {
@@ -104,7 +104,7 @@ func (e *mapEngine) RemoveContainer(ctx context.Context, container string) error
 	})
 }
 
-func (e *mapEngine) name(_ context.Context, name string, id digest.Digest) error {
+func (e *mapEngine) Name(_ context.Context, name string, id digest.Digest) error {
 	ref, err := parse(name)
 	if err == nil {
 		e.refs.Set(ref, id)
@@ -112,24 +112,24 @@ func (e *mapEngine) name(_ context.Context, name string, id digest.Digest) error
 	return err
 }
 
-func (e *mapEngine) damage(_ context.Context, id digest.Digest) error {
+func (e *mapEngine) Damage(_ context.Context, id digest.Digest) error {
 	e.images.Damage(id)
 	return nil
 }
 
-func (e *mapEngine) contents(context.Context) ([]imagestore.Content, error) {
+func (e *mapEngine) Contents(context.Context) ([]imagestore.Content, error) {
 	return e.images.Contents(), nil
 }
 
-func (e *mapEngine) containers(context.Context) ([]jettison.Container, error) {
+func (e *mapEngine) Containers(context.Context) ([]jettison.Container, error) {
 	return e.users.all(), nil
 }
 
 // reopen does nothing: the maps are all there is.
-func (e *mapEngine) reopen(context.Context) error { return nil }
+func (e *mapEngine) Reopen(context.Context) error { return nil }
 
 // problems are none: what the maps hold has no other form than that of a dump.
-func (e *mapEngine) problems(context.Context) ([]string, error) { return nil, nil }
+func (e *mapEngine) Problems(context.Context) ([]string, error) { return nil, nil }
 
 // parse reads a name with a tag or with a digest.
 func parse(name string) (reference.Named, error) {

@@ -1,4 +1,4 @@
-package jettison_test
+package scripttest
 
 import (
 	"context"

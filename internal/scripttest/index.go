@@ -1,4 +1,4 @@
-package jettison_test
+package scripttest
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/storetest"
 )
@@ -72,4 +73,10 @@ func (c *call) known() error {
 		c.names.add(c.args[0], found.Image.ID)
 	}
 	return err
+}
+
+// platform reads OS/ARCH/VARIANT.
+func platform(text string) ocispec.Platform {
+	parts := append(strings.Split(text, "/"), "", "")
+	return ocispec.Platform{OS: parts[0], Architecture: parts[1], Variant: parts[2]}
 }

@@ -1,4 +1,4 @@
-package jettison_test
+package scripttest
 
 import (
 	"errors"
@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
-	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
-	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
@@ -74,7 +73,7 @@ func (w *world) remove(refs []string, opts jettison.RemoveOptions) ([]jettison.D
 func (w *world) carryOut(refs []string, opts jettison.RemoveOptions) (records []jettison.DeleteResponse, refused, stopped error) {
 	if len(refs) == 1 {
 		records, err := w.service.ImageDelete(w.t.Context(), refs[0], opts)
-		if len(w.tampered.failing) > 0 {
+		if len(w.tampered.Failing) > 0 {
 			return records, nil, err
 		}
 		return records, err, nil
@@ -119,7 +118,7 @@ func (c *call) plan() error {
 			c.printf("%s", record)
 		}
 		for _, kept := range r.Kept {
-			c.printf("Kept: %s - %s", kept.Image, keptText(kept))
+			c.printf("Kept: %s - %s", kept.Image, KeptText(kept))
 		}
 		c.err = join(c.err, r.Err)
 	}
@@ -215,14 +214,14 @@ func (c *call) imageAndLayers(stores jettison.Stores, img imagestore.Image, err 
 	if err != nil {
 		return nil, err
 	}
-	line := "image " + img.ID.String()
+	line := []string{"image", img.ID.String()}
 	if img.Parent != "" {
-		line += " parent=" + img.Parent.String()
+		line = append(line, "parent="+img.Parent.String())
 	}
 	for _, m := range img.Manifests {
-		line += " " + m.Digest.String()
+		line = append(line, m.Digest.String())
 	}
-	found := []string{c.names.shorten(line)}
+	found := []string{c.names.shorten(strings.Join(line, " "))}
 	for _, chain := range img.Chains() {
 		more, err := c.layersOf(stores, chain)
 		if err != nil {
@@ -249,7 +248,7 @@ func (c *call) layersOf(stores jettison.Stores, chain digest.Digest) (found []st
 func (c *call) class() error {
 	c.need(1)
 	c.silent = true
-	if diff := cmp.Diff([]string{c.args[0]}, classes(c.err)); diff != "" {
+	if diff := cmp.Diff([]string{c.args[0]}, Classes(c.err)); diff != "" {
 		return fmt.Errorf("classes of %v (-want +got):\n%s", c.err, diff)
 	}
 	return nil
@@ -259,44 +258,4 @@ func (c *call) class() error {
 func (c *call) why() error {
 	c.printf("%+v", c.err)
 	return nil
-}
-
-// classes are all the classes of an error, each told by the sentinel, the
-// marker method and containerd's errdefs; what they do not agree on is told
-// apart.
-func classes(err error) []string {
-	var found []string
-	for _, class := range []struct {
-		name                    string
-		sentinel, marked, known bool
-	}{
-		{"InvalidArgument", errors.Is(err, jettison.ErrInvalidArgument), has[interface{ InvalidParameter() }](err), errdefs.IsInvalidArgument(err)},
-		{"NotFound", errors.Is(err, jettison.ErrNotFound), has[interface{ NotFound() }](err), errdefs.IsNotFound(err)},
-		{"Conflict", errors.Is(err, jettison.ErrConflict), has[interface{ Conflict() }](err), errdefs.IsConflict(err)},
-		{"Unavailable", errors.Is(err, jettison.ErrUnavailable), has[interface{ Unavailable() }](err), errdefs.IsUnavailable(err)},
-		{"Internal", errors.Is(err, jettison.ErrInternal), has[interface{ System() }](err), errdefs.IsInternal(err)},
-	} {
-		switch {
-		case class.sentinel && class.marked && class.known:
-			found = append(found, class.name)
-		case class.sentinel || class.marked || class.known:
-			found = append(found, fmt.Sprintf("%s (sentinel %t, marker %t, errdefs %t)",
-				class.name, class.sentinel, class.marked, class.known))
-		}
-	}
-	return found
-}
-
-// has reports whether an error in the chain has the methods of M.
-func has[M any](err error) bool {
-	var marked M
-	return errors.As(err, &marked)
-}
-
-// keptText is the refusal that keeps an image, or the other reason.
-func keptText(k jettison.Kept) string {
-	if k.Why != jettison.WhyConflict {
-		return k.String()
-	}
-	return (&conflict.Error{Image: k.Image, Conflicts: k.Conflicts}).Error()
 }

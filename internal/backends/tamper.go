@@ -1,4 +1,4 @@
-package jettison_test
+package backends
 
 import (
 	"context"
@@ -14,24 +14,29 @@ import (
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
-// A tampered backend is one with parents that no engine would record, with uses
-// of images at any time, and only at those, and with writes that fail.
-type tampered struct {
+// A Tampered backend is one with parents that no engine would record, with uses
+// of images at any time, and only at those, and with writes that fail. It is for
+// one test that works on it by itself.
+type Tampered struct {
 	jettison.Backend
-	parents map[digest.Digest]digest.Digest
-	used    map[digest.Digest]time.Time
-	failing map[string]int // which write of an update fails, by its kind
+	// Parents has the parents by the child.
+	Parents map[digest.Digest]digest.Digest
+	// Used has when an image was last used.
+	Used map[digest.Digest]time.Time
+	// Failing says which write of an update fails, by its kind: "untag", "delete"
+	// or "replace".
+	Failing map[string]int
 }
 
 var errDiskFull = errors.New("disk full")
 
-// tamper wraps a backend. One that is partial stays so.
-func tamper(b jettison.Backend) (*tampered, jettison.Backend) {
-	t := &tampered{
+// Tamper wraps a backend. One that is partial stays so.
+func Tamper(b jettison.Backend) (*Tampered, jettison.Backend) {
+	t := &Tampered{
 		Backend: b,
-		parents: make(map[digest.Digest]digest.Digest),
-		used:    make(map[digest.Digest]time.Time),
-		failing: make(map[string]int),
+		Parents: make(map[digest.Digest]digest.Digest),
+		Used:    make(map[digest.Digest]time.Time),
+		Failing: make(map[string]int),
 	}
 	if _, ok := b.(jettison.Partial); ok {
 		return t, tamperedPartial{t}
@@ -39,27 +44,29 @@ func tamper(b jettison.Backend) (*tampered, jettison.Backend) {
 	return t, t
 }
 
-type tamperedPartial struct{ *tampered }
+type tamperedPartial struct{ *Tampered }
 
 func (tamperedPartial) Partial() {}
 
-func (t *tampered) View(ctx context.Context, fn func(jettison.Stores) error) error {
+// View shows the tampered stores.
+func (t *Tampered) View(ctx context.Context, fn func(jettison.Stores) error) error {
 	return t.Backend.View(ctx, func(stores jettison.Stores) error { return fn(t.stores(stores)) })
 }
 
-func (t *tampered) Update(ctx context.Context, fn func(jettison.Stores) error) error {
+// Update changes through the tampered stores.
+func (t *Tampered) Update(ctx context.Context, fn func(jettison.Stores) error) error {
 	return t.Backend.Update(ctx, func(stores jettison.Stores) error { return fn(t.stores(stores)) })
 }
 
-func (t *tampered) stores(stores jettison.Stores) jettison.Stores {
-	writes := &writes{failing: t.failing, done: make(map[string]int)}
+func (t *Tampered) stores(stores jettison.Stores) jettison.Stores {
+	writes := &writes{failing: t.Failing, done: make(map[string]int)}
 	stores.Images = t.images(&tamperedImages{stores.Images, t, writes})
 	stores.References = &tamperedReferences{stores.References, writes}
 	return stores
 }
 
 // images leaves the store the abilities that it has.
-func (t *tampered) images(images *tamperedImages) jettison.ImageStore {
+func (t *Tampered) images(images *tamperedImages) jettison.ImageStore {
 	referrers, ok := images.ImageStore.(jettison.ReferrerStore)
 	if !ok {
 		return images
@@ -106,7 +113,7 @@ func (w *writes) next(kind string) error {
 
 type tamperedImages struct {
 	jettison.ImageStore
-	*tampered
+	*Tampered
 	writes *writes
 }
 
@@ -125,21 +132,21 @@ func (s *tamperedImages) All(ctx context.Context) iter.Seq2[imagestore.Image, er
 	}
 }
 
-func (t *tampered) altered(img imagestore.Image) imagestore.Image {
-	if parent, ok := t.parents[img.ID]; ok {
+func (t *Tampered) altered(img imagestore.Image) imagestore.Image {
+	if parent, ok := t.Parents[img.ID]; ok {
 		img.Parent = parent
 	}
-	img.LastUsed = t.used[img.ID]
+	img.LastUsed = t.Used[img.ID]
 	return img
 }
 
 func (s *tamperedImages) Children(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
 	children, err := s.ImageStore.Children(ctx, id)
 	children = slices.DeleteFunc(slices.Clone(children), func(child digest.Digest) bool {
-		_, ok := s.parents[child]
+		_, ok := s.Parents[child]
 		return ok
 	})
-	for child, parent := range s.parents {
+	for child, parent := range s.Parents {
 		if _, err := s.ImageStore.Get(ctx, child); err == nil && parent == id {
 			children = append(children, child)
 		}

@@ -1,4 +1,4 @@
-package jettison_test
+package scripttest
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type world struct {
 	t        testing.TB
 	opened   *backends.Opened
 	atomic   bool
-	tampered *tampered
+	tampered *backends.Tampered
 	service  *jettison.Service
 	names    names
 	leases   map[string]*jettison.Lease // by owner
@@ -46,7 +46,7 @@ func newWorld(t testing.TB, b backends.Backend) *world {
 		// So far ahead that no store finds a lease expired by a clock of its own.
 		now: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
-	tampered, backend := tamper(w.opened.Backend)
+	tampered, backend := backends.Tamper(w.opened.Backend)
 	w.tampered = tampered
 	w.service = jettison.New(backend, &jettison.Options{
 		Now:    func() time.Time { return w.now },
@@ -113,7 +113,7 @@ func (c *call) image() error {
 		spec.LayerSize = int(c.number(text))
 	}
 	if text := fields["used"]; text != "" {
-		c.tampered.used[spec.Image().ID()] = c.ago(text)
+		c.tampered.Used[spec.Image().ID()] = c.ago(text)
 	}
 	return c.create(rest[0], spec)
 }
@@ -142,7 +142,7 @@ func (c *call) twins() error {
 	seen := make(map[string]storetest.Spec)
 	for i := 0; ; i++ {
 		spec := storetest.Spec{Name: fmt.Sprint("twin ", i)}
-		start := hex(spec.Image().ID(), 4)
+		start := spec.Image().ID().Encoded()[:4]
 		if other, ok := seen[start]; ok {
 			if err := c.create(c.args[0], other); err != nil {
 				return err
@@ -247,7 +247,7 @@ func (c *call) forget() error {
 
 func (c *call) relink() error {
 	c.need(2)
-	c.tampered.parents[c.imageID(c.args[0])] = c.imageID(c.args[1])
+	c.tampered.Parents[c.imageID(c.args[0])] = c.imageID(c.args[1])
 	return nil
 }
 
@@ -256,14 +256,14 @@ func (c *call) fail() error {
 	var n int
 	_, err := fmt.Sscan(c.args[1], &n)
 	c.ts.Check(err)
-	c.tampered.failing[c.args[0]] = n
+	c.tampered.Failing[c.args[0]] = n
 	return nil
 }
 
 // use notes when an image was last used, whatever the store has noted.
 func (c *call) use() error {
 	c.need(2)
-	c.tampered.used[c.imageID(c.args[0])] = c.ago(c.args[1])
+	c.tampered.Used[c.imageID(c.args[0])] = c.ago(c.args[1])
 	return nil
 }
 
