@@ -203,11 +203,9 @@ func (r *pruneRun) do(ctx context.Context, batchSize int) error {
 // may have worked since the survey.
 func (r *pruneRun) batch(ctx context.Context, images []candidate) error {
 	s := r.service
-	var after *survey
 	reports, err := s.update(ctx, func(stores Stores) (*Plan, error) {
 		p := s.pruner(stores, r.policy)
 		p.found = r.survey.clone()
-		after = p.found
 		return p.planBatch(ctx, images)
 	})
 	records := 0
@@ -218,10 +216,8 @@ func (r *pruneRun) batch(ctx context.Context, images []candidate) error {
 	for _, report := range reports {
 		r.done.ImagesDeleted = append(r.done.ImagesDeleted, report.Records...)
 		r.done.SpaceReclaimed += report.SpaceReclaimed
+		r.survey.toFree -= report.SpaceReclaimed
 		r.kept.add(report.Kept, report.done)
-	}
-	if err == nil {
-		r.survey = after
 	}
 	return err
 }

@@ -78,7 +78,8 @@ type readOnlyBoth struct {
 	ReferrerStore
 }
 
-// readOnly shows an image store, with the abilities that it has, to a view.
+// readOnly shows an image store, with the abilities that it has, to a view. One
+// it does not need: without deletions there is no garbage to collect.
 func readOnly(store ImageStore) ImageStore {
 	shown := readOnlyImages{store}
 	referrers, knows := store.(ReferrerStore)

@@ -8,7 +8,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison/conflict"
-	"github.com/jettison-oci/jettison/imagestore"
 )
 
 // Separate makes a [Backend] of stores that share no transaction, as most
@@ -19,40 +18,23 @@ import (
 // deletions do not disturb each other; whatever changes the stores past it is
 // caught by their own Delete methods, which remove only what is still there.
 // There is no way back from a change: the backend is a [Partial] one (rule
-// D14). Leases are kept in memory and end with the process.
+// D14). Leases are kept in memory and end with the process. The optional
+// abilities of the stores are those of the backend.
 func Separate(images ImageStore, refs ReferenceStore, containers ContainerLister) Backend {
 	if images == nil || refs == nil {
 		return noBackend{}
 	}
 	leases := &memoryLeases{byImage: make(map[digest.Digest][]conflict.Lease)}
 	return &separate{
-		stores: Stores{
-			Images:     leasedImages{images, leases},
-			References: refs,
-			Containers: containers,
-			Leases:     leases,
-		},
+		leases: leases,
+		stores: Stores{Images: images, References: refs, Containers: containers, Leases: leases},
 	}
-}
-
-// leasedImages are images whose leases end with them: what one that expired has
-// left behind.
-type leasedImages struct {
-	ImageStore
-	leases *memoryLeases
-}
-
-func (s leasedImages) Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error) {
-	removed, err := s.ImageStore.Delete(ctx, id)
-	if err == nil {
-		delete(s.leases.byImage, id)
-	}
-	return removed, err
 }
 
 type separate struct {
 	mu     sync.RWMutex
-	stores Stores
+	leases *memoryLeases
+	stores Stores // with all the abilities that they have
 }
 
 var _ Partial = (*separate)(nil)
@@ -88,6 +70,7 @@ func (b *separate) Update(ctx context.Context, fn func(Stores) error) error {
 	if err := ctx.Err(); err != nil { // it may have ended during the wait
 		return err
 	}
+	defer b.leases.sweep(context.WithoutCancel(ctx), b.stores.Images)
 	return fn(b.stores)
 }
 
@@ -122,4 +105,14 @@ func (m *memoryLeases) Remove(ctx context.Context, image digest.Digest, leaseID 
 	}
 	m.byImage[image] = rest
 	return nil
+}
+
+// sweep drops the leases on images that are not there any more: those that had
+// expired when their image was deleted.
+func (m *memoryLeases) sweep(ctx context.Context, images ImageStore) {
+	for id := range m.byImage {
+		if _, err := images.Get(ctx, id); isNotFound(err) {
+			delete(m.byImage, id)
+		}
+	}
 }

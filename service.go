@@ -112,7 +112,7 @@ func (s *Service) update(ctx context.Context, makePlan func(Stores) (*Plan, erro
 		if err == nil && !slices.ContainsFunc(done, RemoveReport.changed) {
 			return errNothingToDo
 		}
-		return err
+		return s.collect(ctx, stores, done, err)
 	})
 	if errors.Is(err, errNothingToDo) {
 		err = nil

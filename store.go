@@ -183,8 +183,10 @@ type ContainerRemover interface {
 }
 
 // A Collector is an [ImageStore] whose deletions only take away names: what
-// nothing needs any more goes when garbage is collected. A service calls Collect
-// once, after the last change of an update, before it tells what has gone.
+// nothing needs any more goes when garbage is collected (rule D12). A service
+// looks for it once in each update. It calls Collect once, after the last change
+// of an update that has deleted or replaced an image, before it tells what has
+// gone; over a [Partial] backend also when a change has failed.
 type Collector interface {
 	// Collect waits until the garbage that this update has made is collected, and
 	// returns the chain IDs of layers and the digests of content that the update's

@@ -1,0 +1,59 @@
+package jettison
+
+import (
+	"context"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// collect has the garbage of an update collected, if the store does so, and takes
+// out of what was done what is there all the same; when that cannot be known, all
+// of it (rule D12). Failed is the error of the update so far: it comes back, and
+// that of the collection only where there is no other.
+func (s *Service) collect(ctx context.Context, stores Stores, done []RemoveReport, failed error) error {
+	collector, ok := stores.Images.(Collector)
+	if !ok || !slices.ContainsFunc(done, RemoveReport.leavesGarbage) || failed != nil && !s.partial {
+		return failed
+	}
+	there, err := collector.Collect(ctx)
+	kept := make(map[digest.Digest]bool, len(there))
+	for _, dgst := range there {
+		kept[dgst] = true
+	}
+	for i := range done {
+		done[i].claim(func(dgst digest.Digest) bool { return err == nil && !kept[dgst] })
+	}
+	switch {
+	case err == nil:
+		return failed
+	case failed != nil:
+		s.log.WarnContext(ctx, "it is not known what has gone", "error", err)
+		return failed
+	}
+	return class.Errorf(class.Internal, "collect garbage: %w", err)
+}
+
+// leavesGarbage reports whether an image was deleted or replaced.
+func (r RemoveReport) leavesGarbage() bool {
+	return slices.ContainsFunc(r.done, func(s Step) bool { return s.Untag == nil })
+}
+
+// claim leaves in the report only those layers and that content of which it is
+// known that they are gone.
+func (r *RemoveReport) claim(gone func(digest.Digest) bool) {
+	if r.Records == nil {
+		return
+	}
+	r.Records, r.SpaceReclaimed = r.Records[:0], 0
+	for i := range r.done {
+		removed := &r.done[i].Removed
+		removed.Layers = slices.DeleteFunc(removed.Layers, func(l imagestore.Layer) bool { return !gone(l.ChainID) })
+		removed.Content = slices.DeleteFunc(removed.Content, func(c imagestore.Content) bool { return !gone(c.Digest) })
+		r.Records = r.done[i].appendRecords(r.Records)
+		r.SpaceReclaimed += removed.Size()
+	}
+}
