@@ -16,6 +16,8 @@ import (
 	"github.com/jettison-oci/jettison/storetest"
 )
 
+var errDisk = errors.New("disk full")
+
 // garbageImages are images whose deletions leave garbage, of which something else
 // holds a part.
 type garbageImages struct {
@@ -29,7 +31,7 @@ type garbageImages struct {
 func (g *garbageImages) Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error) {
 	g.calls = append(g.calls, "delete")
 	if g.deletions--; g.deletions == 0 {
-		return imagestore.Removed{}, errDiskFull
+		return imagestore.Removed{}, errDisk
 	}
 	return g.MapImages.Delete(ctx, id)
 }
@@ -150,7 +152,7 @@ func TestCollectionAfterAFailure(t *testing.T) {
 		chains, _, _ := layersOf(t, made[0])
 		images.deletions, images.failing = 2, failing
 		reports, err := s.ImagesDelete(t.Context(), []string{"app:1", "web:1"}, jettison.RemoveOptions{})
-		if !errors.Is(err, errDiskFull) || len(reports) != 2 {
+		if !errors.Is(err, errDisk) || len(reports) != 2 {
 			t.Fatalf("got %+v and error %v, want two reports and a full disk", reports, err)
 		}
 		want := []jettison.DeleteResponse{{Untagged: "app:1"}, {Deleted: made[0].ID().String()}, {Deleted: chains[1].String()}}

@@ -83,8 +83,9 @@ func (s *Service) planner(stores Stores) *planner {
 // by that name.
 func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions, named names) (Removal, error) {
 	r := Removal{Reference: typed}
-	if named.has(typed) {
-		return r, nil
+	again, err := p.repeats(ctx, typed, named)
+	if again || err != nil {
+		return r, err
 	}
 	t, err := p.resolve(ctx, typed, opts.Platforms)
 	if err == nil {
@@ -123,12 +124,23 @@ func (n names) add(t target) {
 	n[idPrefixKey(t.typed)] = true
 }
 
-func (n names) has(typed string) bool {
-	if id, ok := fullID(typed); ok {
-		return n[id.String()]
+// repeats reports whether something was removed by this name. What is no name at
+// all repeats none.
+func (p *planner) repeats(ctx context.Context, typed string, named names) (bool, error) {
+	if len(named) == 0 {
+		return false, nil
 	}
-	ref, err := parseName(typed)
-	return n[idPrefixKey(typed)] || err == nil && n[ref.String()]
+	if id, ok := fullID(typed); ok {
+		return named[id.String()], nil
+	}
+	if named[idPrefixKey(typed)] {
+		return true, nil
+	}
+	ref, err := p.name(ctx, typed)
+	if class.Is(err, class.InvalidArgument) {
+		return false, nil
+	}
+	return err == nil && named[ref.String()], err
 }
 
 // idPrefixKey tells the beginning of an ID from a name.

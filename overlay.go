@@ -26,6 +26,7 @@ type overlay struct {
 
 	referrers ReferrerStore // nil where the store knows of none
 	indexes   PlatformStore // nil where platforms cannot be removed
+	short     ShortNamer    // nil where names are completed by rule R1 alone
 	replaced  replacements
 }
 
@@ -53,6 +54,7 @@ func newOverlay(stores Stores, now time.Time) *overlay {
 	}
 	o.referrers, _ = stores.Images.(ReferrerStore)
 	o.indexes, _ = stores.Images.(PlatformStore)
+	o.short, _ = stores.References.(ShortNamer)
 	return o
 }
 

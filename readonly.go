@@ -111,6 +111,21 @@ func (r readOnlyReferences) All(ctx context.Context) iter.Seq2[refstore.Associat
 	return r.store.All(ctx)
 }
 
+// readOnlyNames is readOnlyReferences for a store that completes names.
+type readOnlyNames struct {
+	readOnlyReferences
+	ShortNamer
+}
+
+// readOnlyRefs shows a reference store, with the ability that it has, to a view.
+func readOnlyRefs(store ReferenceStore) ReferenceStore {
+	shown := readOnlyReferences{store}
+	if names, ok := store.(ShortNamer); ok {
+		return readOnlyNames{shown, names}
+	}
+	return shown
+}
+
 func (readOnlyReferences) Delete(context.Context, reference.Named, digest.Digest) error {
 	return errReadOnly
 }

@@ -26,7 +26,7 @@ type Resolved struct {
 }
 
 // Resolve returns the image that imageRef means: a full ID, a name, or a
-// unique prefix of an ID, in this order (rules R1 to R7). The error is of class
+// unique prefix of an ID, in this order (rules R1 to R7 and R9). The error is of class
 // InvalidArgument for a text that is none of these or a prefix that is not
 // unique ([*AmbiguousError]), and NotFound when there is no such image.
 func (s *Service) Resolve(ctx context.Context, imageRef string) (Resolved, error) {
@@ -115,7 +115,7 @@ func (p *planner) find(ctx context.Context, typed string) (target, error) {
 	if id, ok := fullID(typed); ok {
 		return target{typed: typed, id: id}, nil
 	}
-	ref, err := parseName(typed)
+	ref, err := p.name(ctx, typed)
 	if err != nil {
 		return target{}, err
 	}

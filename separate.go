@@ -54,7 +54,7 @@ func (b *separate) View(ctx context.Context, fn func(Stores) error) error {
 	}
 	return fn(Stores{
 		Images:     readOnly(b.stores.Images),
-		References: readOnlyReferences{b.stores.References},
+		References: readOnlyRefs(b.stores.References),
 		Containers: b.stores.Containers,
 		Leases:     readOnlyLeases{b.stores.Leases},
 	})

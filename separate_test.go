@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
@@ -26,17 +27,23 @@ func (ableImages) Replace(context.Context, digest.Digest, []digest.Digest) (imag
 	return imagestore.Image{}, imagestore.Removed{}, jettison.ErrNotFound
 }
 
+// ableReferences are references whose store completes names.
+type ableReferences struct{ *backends.MapReferences }
+
+func (ableReferences) Candidates(context.Context, string) ([]reference.Named, error) { return nil, nil }
+
 // A backend of separate stores has the abilities of its stores. A view collects
 // no garbage, for it makes none.
 func TestSeparateHasTheAbilitiesOfItsStores(t *testing.T) {
-	b := jettison.Separate(ableImages{&garbageImages{MapImages: backends.NewMapImages()}}, backends.NewMapReferences(), nil)
+	b := jettison.Separate(ableImages{&garbageImages{MapImages: backends.NewMapImages()}}, ableReferences{backends.NewMapReferences()}, nil)
 	look := func(collects bool) func(jettison.Stores) error {
 		return func(stores jettison.Stores) error {
 			_, referrers := stores.Images.(jettison.ReferrerStore)
 			_, platforms := stores.Images.(jettison.PlatformStore)
 			_, collector := stores.Images.(jettison.Collector)
-			if !referrers || !platforms || collector != collects {
-				t.Errorf("referrers %t, platforms %t, collector %t; want the last to be %t", referrers, platforms, collector, collects)
+			_, names := stores.References.(jettison.ShortNamer)
+			if !referrers || !platforms || !names || collector != collects {
+				t.Errorf("referrers %t, platforms %t, names %t, collector %t; want the last to be %t", referrers, platforms, names, collector, collects)
 			}
 			return nil
 		}

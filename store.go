@@ -171,6 +171,20 @@ type PlatformStore interface {
 	Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error)
 }
 
+// A ShortNamer is a [ReferenceStore] that completes names in a way of its own
+// (rule R9): Podman keeps as localhost/app:latest what its user types as app. A
+// service looks for it once in each transaction; without it names are completed by
+// rule R1 alone.
+type ShortNamer interface {
+	// Candidates returns the full references that a name without a domain may mean
+	// in this store, the likeliest first; none when the store knows of nothing
+	// special. The name has a tag or a digest, never both: "app:latest",
+	// "team/app@sha256:…". They need not be in the store. That they are right is
+	// for the store to say: whoever deletes "app" deletes the first of them that
+	// is there.
+	Candidates(ctx context.Context, short string) ([]reference.Named, error)
+}
+
 // A ContainerRemover is a [ContainerLister] that can remove the containers that
 // it lists (rule D17). A service looks for it once in each transaction.
 type ContainerRemover interface {

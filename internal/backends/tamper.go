@@ -26,6 +26,8 @@ type Tampered struct {
 	// Failing says which write of an update fails, by its kind: "untag", "delete"
 	// or "replace".
 	Failing map[string]int
+	// Short is what the store completes names with, the likeliest first.
+	Short []string
 }
 
 var errDiskFull = errors.New("disk full")
@@ -61,8 +63,31 @@ func (t *Tampered) Update(ctx context.Context, fn func(jettison.Stores) error) e
 func (t *Tampered) stores(stores jettison.Stores) jettison.Stores {
 	writes := &writes{failing: t.Failing, done: make(map[string]int)}
 	stores.Images = t.images(&tamperedImages{stores.Images, t, writes})
-	stores.References = &tamperedReferences{stores.References, writes}
+	references := &tamperedReferences{stores.References, writes}
+	stores.References = references
+	if t.Short != nil {
+		stores.References = completing{references, t.Short}
+	}
 	return stores
+}
+
+// completing are references whose store completes names with prefixes.
+type completing struct {
+	*tamperedReferences
+	prefixes []string
+}
+
+// Candidates puts each prefix before the name.
+func (s completing) Candidates(_ context.Context, short string) ([]reference.Named, error) {
+	var candidates []reference.Named
+	for _, prefix := range s.prefixes {
+		ref, err := reference.ParseNormalizedNamed(prefix + "/" + short)
+		if err != nil {
+			return nil, err
+		}
+		candidates = append(candidates, ref)
+	}
+	return candidates, nil
 }
 
 // images leaves the store the abilities that it has.

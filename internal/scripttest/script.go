@@ -20,6 +20,7 @@
 //	forget IMAGE                   its record goes, what names it stays
 //	relink IMAGE PARENT            the store says from now on that this is its parent
 //	fail untag|delete|replace N            the N-th such write of each update fails; 0 ends it
+//	complete PREFIX...             the store completes short names with these, the likeliest first
 //	use IMAGE AGE                  the image was last used then
 //	clock +DURATION
 //
@@ -165,7 +166,7 @@ func scriptCommands() map[string]scriptCommand {
 		"container": (*call).container, "start": (*call).start, "exit": (*call).exit, "discard": (*call).discard,
 		"lease": (*call).lease, "release": (*call).release,
 		"damage": (*call).damage, "forget": (*call).forget, "relink": (*call).relink,
-		"fail": (*call).fail, "clock": (*call).clock, "use": (*call).use, "prune": (*call).prune,
+		"fail": (*call).fail, "clock": (*call).clock, "complete": (*call).complete, "use": (*call).use, "prune": (*call).prune,
 		"rmi": (*call).rmi, "plan": (*call).plan, "apply": (*call).apply, "race": (*call).race,
 		"events": (*call).events, "state": (*call).state, "class": (*call).class, "why": (*call).why,
 	}

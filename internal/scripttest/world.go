@@ -260,6 +260,11 @@ func (c *call) fail() error {
 	return nil
 }
 
+func (c *call) complete() error {
+	c.tampered.Short = c.args
+	return nil
+}
+
 // use notes when an image was last used, whatever the store has noted.
 func (c *call) use() error {
 	c.need(2)
