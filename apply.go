@@ -19,6 +19,9 @@ type RemoveReport struct {
 	// Records are what was done, in the order of rule D10; never nil unless
 	// Err is set.
 	Records []DeleteResponse
+	// Containers are those that were removed first, in that order; never nil
+	// unless Err is set (rule D17).
+	Containers []Container
 	// Kept are the images that were reached and stay, with the reason.
 	Kept []Kept
 	// SpaceReclaimed is the number of bytes of content that went.
@@ -50,7 +53,7 @@ func (s *Service) Apply(ctx context.Context, plan *Plan) ([]DeleteResponse, erro
 }
 
 // changed reports whether anything was done.
-func (r RemoveReport) changed() bool { return len(r.Records) > 0 }
+func (r RemoveReport) changed() bool { return len(r.done) > 0 }
 
 // recordsOf joins the records of the reports.
 func recordsOf(reports []RemoveReport) []DeleteResponse {
@@ -86,16 +89,21 @@ func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step
 		return nil
 	}
 	r.Records = make([]DeleteResponse, 0, recordsIn(steps))
-	for i, step := range steps {
+	r.done = steps[:0]
+	for _, step := range steps {
 		done, err := step.carryOut(ctx, stores)
+		if isNotFound(err) && step.Container != nil {
+			continue // another one has removed it
+		}
 		if err != nil {
+			r.Containers = containersOf(r.done)
 			return err
 		}
-		steps[i] = done
-		r.done = steps[:i+1]
+		r.done = append(r.done, done)
 		r.Records = done.appendRecords(r.Records)
 		r.SpaceReclaimed += done.Removed.Size()
 	}
+	r.Containers = containersOf(r.done)
 	return nil
 }
 
@@ -110,6 +118,9 @@ func recordsIn(steps []Step) int {
 
 // carryOut makes the change and returns the step as it really was.
 func (s Step) carryOut(ctx context.Context, stores Stores) (Step, error) {
+	if s.Container != nil {
+		return s, s.failed("remove", removeContainer(ctx, stores, *s.Container))
+	}
 	if s.Untag != nil {
 		err := stores.References.Delete(ctx, s.Untag, s.Image)
 		return s, s.failed("untag", err)
@@ -137,6 +148,8 @@ func (s Step) failed(verb string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case s.Container != nil:
+		return class.Errorf(class.Internal, "%s %s: %w", verb, s.Container, err)
 	case s.Untag != nil:
 		return class.Errorf(class.Internal, "%s %s: %w", verb, reference.FamiliarString(s.Untag), err)
 	default:
@@ -190,22 +203,25 @@ type plannedStep struct {
 	reference string
 	image     digest.Digest
 	becomes   digest.Digest
-	record    DeleteResponse
+	does      string // a record, or the container that goes
 }
 
 func (s plannedStep) String() string {
 	if s.reference != "" {
-		return s.reference + ": " + s.record.String()
+		return s.reference + ": " + s.does
 	}
-	return s.record.String()
+	return s.does
 }
 
 func (p *Plan) steps() []plannedStep {
 	var all []plannedStep
 	for _, r := range p.Removals {
 		for _, step := range r.Steps {
+			if c := step.Container; c != nil {
+				all = append(all, plannedStep{r.Reference, step.Image, "", "Removed: " + c.String()})
+			}
 			for _, record := range step.appendRecords(nil) {
-				all = append(all, plannedStep{r.Reference, step.Image, step.Becomes, record})
+				all = append(all, plannedStep{r.Reference, step.Image, step.Becomes, record.String()})
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func (s *Service) collect(ctx context.Context, stores Stores, done []RemoveRepor
 
 // leavesGarbage reports whether an image was deleted or replaced.
 func (r RemoveReport) leavesGarbage() bool {
-	return slices.ContainsFunc(r.done, func(s Step) bool { return s.Untag == nil })
+	return slices.ContainsFunc(r.done, Step.takesImage)
 }
 
 // claim leaves in the report only those layers and that content of which it is

@@ -16,7 +16,7 @@ import (
 )
 
 // ImageDelete removes the image that imageRef means, or only that reference to
-// it: what `docker rmi` does, by rules D1 to D15.
+// it: what `docker rmi` does, by rules D1 to D17.
 //
 // A reference is removed, and the image with it when that was its last one and
 // nothing uses the image. An ID deletes the image with all its references, if
@@ -88,6 +88,12 @@ func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions,
 		return r, err
 	}
 	t, err := p.resolve(ctx, typed, opts.Platforms)
+	if opts.Ignore && isNotFound(err) { // D17
+		return r, nil
+	}
+	if err == nil {
+		err = p.canRemoveContainers(opts)
+	}
 	if err == nil {
 		r.Image = t.id
 		err = p.remove(ctx, &r, t, opts)
@@ -163,18 +169,24 @@ func (p *planner) removeByReference(ctx context.Context, r *Removal, t target, o
 	if err != nil {
 		return err
 	}
+	going, rest := []reference.Named{t.ref}, without(refs, t.ref) // D2
+	if isTag(t.ref) && !hasTagOf(t.ref, rest) {                   // D3
+		for _, ref := range digestsOf(t.ref, rest) {
+			going, rest = append(going, ref), without(rest, ref)
+		}
+	}
+	if len(rest) == 0 && t.image != nil { // D17
+		if err := p.clearUses(ctx, r, t.id, opts); err != nil {
+			return err
+		}
+	}
 	if !opts.Force && isSingle(refs) { // D1
 		if err := p.refuseInUse(ctx, t); err != nil {
 			return err
 		}
 	}
-	p.untag(r, t.ref, t.id) // D2
-	rest := without(refs, t.ref)
-	if isTag(t.ref) && !hasTagOf(t.ref, rest) { // D3
-		for _, ref := range digestsOf(t.ref, rest) {
-			p.untag(r, ref, t.id)
-			rest = without(rest, ref)
-		}
+	for _, ref := range going {
+		p.untag(r, ref, t.id)
 	}
 	if len(rest) > 0 || t.image == nil { // D4, R5
 		return nil
@@ -213,12 +225,18 @@ func (p *planner) removeByID(ctx context.Context, r *Removal, t target, opts Rem
 	default:
 		mask |= conflict.Soft // D7
 	}
+	if opts.RemoveContainers { // D17
+		mask &^= byContainers
+	}
 	found, err := conflict.Check(ctx, p, t.id, mask)
 	switch {
 	case err != nil:
 		return err
 	case found != nil:
 		return found
+	}
+	if err := p.removeUsers(ctx, r, t.id, opts); err != nil {
+		return err
 	}
 	for _, ref := range refs {
 		p.untag(r, ref, t.id)

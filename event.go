@@ -17,21 +17,25 @@ const (
 	ActionUntag Action = "untag"
 	// ActionDelete says that an image was deleted.
 	ActionDelete Action = "delete"
+	// ActionDestroy says that a container was removed (rule D17).
+	ActionDestroy Action = "destroy"
 	// ActionPrune says that a prune has ended.
 	ActionPrune Action = "prune"
 )
 
 // An Event tells that a change has happened and is durable (rule E2). Each
 // removed reference and each deleted image has one, in record order, and so has
-// each manifest that is taken out of an index; layers have none.
+// each manifest that is taken out of an index; layers have none. Those of
+// containers come before those of the image that they used.
 type Event struct {
 	// Action is what happened.
 	Action Action
-	// Image is the ID of the image, or of the index that lost a manifest; empty
-	// for a prune.
+	// Image is the ID of the image, of the index that lost a manifest, or of the
+	// image for whose sake a container was removed; empty for a prune.
 	Image digest.Digest
-	// Name is the familiar form of the reference for an untag, and the ID of
-	// the image or the digest of the manifest for a delete; empty for a prune.
+	// Name is the familiar form of the reference for an untag, the ID of the
+	// image or the digest of the manifest for a delete, and the ID of the
+	// container for a destroy; empty for a prune.
 	Name string
 	// SpaceReclaimed is the number of bytes that a prune has freed.
 	SpaceReclaimed int64
@@ -58,6 +62,9 @@ func (s *Service) announce(ctx context.Context, reports []RemoveReport) {
 
 // events are those of a step that was carried out, without their time.
 func (s Step) events() []Event {
+	if s.Container != nil {
+		return []Event{{Action: ActionDestroy, Image: s.Image, Name: s.Container.ID}}
+	}
 	if s.Untag != nil {
 		return []Event{{Action: ActionUntag, Image: s.Image, Name: reference.FamiliarString(s.Untag)}}
 	}

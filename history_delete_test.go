@@ -44,7 +44,10 @@ func (h *history) delete(t *rapid.T) {
 	for rapid.IntRange(0, 2).Draw(t, "more") == 2 {
 		names = append(names, h.text(t))
 	}
-	opts := jettison.RemoveOptions{Force: rapid.Bool().Draw(t, "force"), PruneChildren: rapid.Bool().Draw(t, "prune")}
+	opts := jettison.RemoveOptions{
+		Force: rapid.Bool().Draw(t, "force"), PruneChildren: rapid.Bool().Draw(t, "prune"),
+		RemoveContainers: rapid.Bool().Draw(t, "remove containers"), Ignore: rapid.Bool().Draw(t, "ignore"),
+	}
 	way := rapid.SampledFrom([]string{"apply", "several", "one"}).Draw(t, "way")
 	want := h.model.delete(names, opts)
 	for _, r := range h.runs {
@@ -79,9 +82,17 @@ func compareReports(t *rapid.T, what string, got, want []modelReport) {
 	}
 }
 
-// compareEvents makes sure that events are the records without the layers (E2).
+// compareEvents makes sure that events are the containers and the records without
+// the layers (E2).
 func (h *history) compareEvents(t *rapid.T, r *run, want []modelReport) {
-	events := slices.DeleteFunc(joined(want).Records, func(record string) bool {
+	var events []string
+	for _, report := range want {
+		for _, container := range report.Removed {
+			events = append(events, "Removed: "+container)
+		}
+		events = append(events, report.Records...)
+	}
+	events = slices.DeleteFunc(events, func(record string) bool {
 		id, deleted := strings.CutPrefix(record, "Deleted: ")
 		return deleted && !slices.ContainsFunc(h.pool, func(img storetest.Image) bool { return img.ID().String() == id })
 	})
@@ -95,7 +106,7 @@ func planned(plan *jettison.Plan) []modelReport {
 	var reports []modelReport
 	for _, r := range plan.Removals {
 		reports = append(reports, modelReport{
-			Records: recordLines(r.Records()), Kept: keptLines(r.Kept), Space: r.SpaceReclaimed(), Err: classAndText(r.Err),
+			Removed: ids(r.Containers()), Records: recordLines(r.Records()), Kept: keptLines(r.Kept), Space: r.SpaceReclaimed(), Err: classAndText(r.Err),
 		})
 	}
 	return reports
@@ -106,7 +117,7 @@ func carriedOut(done []jettison.RemoveReport) []modelReport {
 	var reports []modelReport
 	for _, r := range done {
 		reports = append(reports, modelReport{
-			Records: recordLines(r.Records), Kept: keptLines(r.Kept), Space: r.SpaceReclaimed, Err: classAndText(r.Err),
+			Removed: ids(r.Containers), Records: recordLines(r.Records), Kept: keptLines(r.Kept), Space: r.SpaceReclaimed, Err: classAndText(r.Err),
 		})
 	}
 	return reports
@@ -117,6 +128,14 @@ func joined(reports []modelReport) modelReport {
 	var all modelReport
 	for _, r := range reports {
 		all.Records = append(all.Records, r.Records...)
+	}
+	return all
+}
+
+func ids(containers []jettison.Container) []string {
+	var all []string
+	for _, c := range containers {
+		all = append(all, c.ID)
 	}
 	return all
 }

@@ -63,6 +63,7 @@ func newModel() *model {
 
 // modelReport is what the model expects of one reference of a call.
 type modelReport struct {
+	Removed []string // IDs of containers
 	Records []string
 	Kept    []string
 	Space   int64

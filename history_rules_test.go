@@ -83,7 +83,7 @@ func (m *model) delete(names []string, opts jettison.RemoveOptions) []modelRepor
 		}
 		if !alreadyDone(done, name) {
 			m.deleteOne(&r, name, opts)
-			if r.Err == "" {
+			if r.Err == "" && meant != "" {
 				done[meant] = true
 				done["begins "+name] = !isRef
 			}
@@ -162,7 +162,9 @@ func (m *model) find(text string) (digest.Digest, reference.Named, string) {
 func (m *model) deleteOne(r *modelReport, text string, opts jettison.RemoveOptions) {
 	id, ref, failed := m.find(text)
 	if failed != "" {
-		r.Err = failed
+		if !opts.Ignore || !strings.HasPrefix(failed, "NotFound") { // D17
+			r.Err = failed
+		}
 		return
 	}
 	if ref != nil {
@@ -191,6 +193,9 @@ func (m *model) untag(r *modelReport, ref reference.Named) {
 
 // deleteRef is D1 to D5.
 func (m *model) deleteRef(r *modelReport, text string, id digest.Digest, ref reference.Named, opts jettison.RemoveOptions) {
+	if opts.RemoveContainers && m.nothingElseKeeps(id, ref) {
+		m.removeUsers(r, id)
+	}
 	uses := m.obstacles(id, kindRunning, kindLease, kindStopped)
 	if !opts.Force && oneReference(m.refsOf(id)) && len(uses) > 0 { // D1
 		r.Err = fmt.Sprintf("Conflict: conflict: unable to remove repository reference %q (must force) - %s is using its referenced image %s",
@@ -210,6 +215,31 @@ func (m *model) deleteRef(r *modelReport, text string, id digest.Digest, ref ref
 		kinds = append(kinds, kindRef, kindStopped)
 	}
 	m.deleteQuietly(r, id, kinds, opts)
+}
+
+// nothingElseKeeps is D17 for references: whether the image would go with this one
+// but for its containers.
+func (m *model) nothingElseKeeps(id digest.Digest, ref reference.Named) bool {
+	_, isTag := ref.(reference.Tagged)
+	for _, other := range m.refsOf(id) {
+		_, otherIsTag := other.(reference.Tagged)
+		goes := other.String() == ref.String() || isTag && !otherIsTag && other.Name() == ref.Name()
+		if !goes {
+			return false
+		}
+	}
+	img := m.images[id]
+	return img != nil && !img.damaged && len(m.obstacles(id, kindChild, kindLease)) == 0
+}
+
+// removeUsers removes the containers that use the image, by ID.
+func (m *model) removeUsers(r *modelReport, id digest.Digest) {
+	for _, cid := range slices.Sorted(maps.Keys(m.containers)) {
+		if c := m.containers[cid]; c.Image == id || slices.Contains(c.Mounts, id) {
+			delete(m.containers, cid)
+			r.Removed = append(r.Removed, cid)
+		}
+	}
 }
 
 // untagDigests is D3.
@@ -239,9 +269,15 @@ func (m *model) deleteID(r *modelReport, id digest.Digest, opts jettison.RemoveO
 			kinds = append(kinds, kindRef) // D7
 		}
 	}
+	if opts.RemoveContainers { // D17
+		kinds = slices.DeleteFunc(kinds, func(kind string) bool { return kind == kindRunning || kind == kindStopped })
+	}
 	if found := m.obstacles(id, kinds...); len(found) > 0 {
 		r.Err = "Conflict: " + refusal(id, found[0])
 		return
+	}
+	if opts.RemoveContainers {
+		m.removeUsers(r, id)
 	}
 	for _, ref := range refs {
 		m.untag(r, ref)

@@ -104,6 +104,8 @@ func newRun(name string, o *backends.Opened, m *model) *run {
 				r.events = append(r.events, "Untagged: "+e.Name)
 			case jettison.ActionDelete:
 				r.events = append(r.events, "Deleted: "+e.Name)
+			case jettison.ActionDestroy:
+				r.events = append(r.events, "Removed: "+e.Name)
 			case jettison.ActionPrune: // is no record
 			}
 		},

@@ -101,7 +101,7 @@ type keptList struct {
 func (l *keptList) add(kept []Kept, steps []Step) {
 	l.all = append(l.all, kept...)
 	for _, step := range steps {
-		if step.Untag == nil && len(l.all) > 0 {
+		if step.takesImage() && len(l.all) > 0 {
 			if l.deleted == nil {
 				l.deleted = make(map[digest.Digest]bool)
 			}

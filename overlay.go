@@ -19,14 +19,16 @@ type overlay struct {
 	now     time.Time
 	images  map[digest.Digest]fate // images that something will happen to
 	refs    map[string]bool        // references that will be gone, by full string
+	users   map[string]bool        // containers that will be gone, by ID
 	content map[digest.Digest]int  // holders that content which stays will have lost
 	// layers are those that several hold, with the holders that they will have.
 	// Each is asked for once.
 	layers map[digest.Digest]imagestore.Layer
 
-	referrers ReferrerStore // nil where the store knows of none
-	indexes   PlatformStore // nil where platforms cannot be removed
-	short     ShortNamer    // nil where names are completed by rule R1 alone
+	referrers ReferrerStore    // nil where the store knows of none
+	indexes   PlatformStore    // nil where platforms cannot be removed
+	short     ShortNamer       // nil where names are completed by rule R1 alone
+	remover   ContainerRemover // nil where containers cannot be removed
 	replaced  replacements
 }
 
@@ -49,12 +51,14 @@ func newOverlay(stores Stores, now time.Time) *overlay {
 		now:     now,
 		images:  make(map[digest.Digest]fate),
 		refs:    make(map[string]bool),
+		users:   make(map[string]bool),
 		content: make(map[digest.Digest]int),
 		layers:  make(map[digest.Digest]imagestore.Layer),
 	}
 	o.referrers, _ = stores.Images.(ReferrerStore)
 	o.indexes, _ = stores.Images.(PlatformStore)
 	o.short, _ = stores.References.(ShortNamer)
+	o.remover, _ = stores.Containers.(ContainerRemover)
 	return o
 }
 
@@ -118,13 +122,20 @@ func (o *overlay) References(ctx context.Context, id digest.Digest) ([]reference
 	return slices.DeleteFunc(slices.Clone(refs), func(ref reference.Named) bool { return o.refs[ref.String()] }), err
 }
 
-// Containers returns the containers that use the image.
+// Containers returns the containers that are still there and use the image.
 func (o *overlay) Containers(ctx context.Context, id digest.Digest) ([]Container, error) {
 	if o.stores.Containers == nil {
 		return nil, nil
 	}
-	return o.stores.Containers.Containers(ctx, id)
+	all, err := o.stores.Containers.Containers(ctx, id)
+	if len(o.users) == 0 {
+		return all, err
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c Container) bool { return o.users[c.ID] }), err
 }
+
+// removeContainer notes that the container will be gone.
+func (o *overlay) removeContainer(c Container) { o.users[c.ID] = true }
 
 // Leases returns the leases on the image that live.
 func (o *overlay) Leases(ctx context.Context, id digest.Digest) ([]conflict.Lease, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // RemoveOptions are the options of a deletion. The first three have the names
-// and the JSON of Docker's API.
+// and the JSON of Docker's API; the others are Podman's.
 type RemoveOptions struct {
 	// Force overrides soft conflicts: references and stopped containers.
 	Force bool `json:",omitempty"`
@@ -21,6 +21,14 @@ type RemoveOptions struct {
 	// Platforms are the platforms to delete. Each must match the image (rule
 	// R8) or a manifest of the index (rule M2); none means the image as it is.
 	Platforms []ocispec.Platform `json:",omitempty"`
+	// RemoveContainers removes the containers that use the image, running ones
+	// too, if that is all that stands in the way of deleting it; otherwise it
+	// changes nothing (rule D17). It is InvalidArgument on a store that cannot
+	// remove the containers that it knows of.
+	RemoveContainers bool `json:",omitempty"`
+	// Ignore makes a reference that means nothing a success without records
+	// instead of an error of class NotFound (rule D17).
+	Ignore bool `json:",omitempty"`
 }
 
 // DeleteResponse is one record of what a deletion did, with the JSON of
@@ -61,13 +69,15 @@ type Removal struct {
 
 // A Step is one change to the stores.
 type Step struct {
-	// Image is the ID of the image that is untagged, deleted or replaced.
+	// Image is the ID of the image that is untagged, deleted or replaced, or that
+	// loses a user.
 	Image digest.Digest
-	// Untag is the reference that is removed; nil when the image is deleted or
-	// replaced.
+	// Container is the container that is removed; otherwise nil (rule D17).
+	Container *Container
+	// Untag is the reference that is removed; otherwise nil.
 	Untag reference.Named
-	// Without are the manifests that are taken out of an index, in its order; nil
-	// when the image is deleted or untagged (rule M2).
+	// Without are the manifests that are taken out of an index, in its order;
+	// otherwise nil (rule M2). A step with none of these deletes the image.
 	Without []digest.Digest
 	// Becomes is the ID of the index without them.
 	Becomes digest.Digest
@@ -114,12 +124,33 @@ func (r *Removal) SpaceReclaimed() int64 {
 	return n
 }
 
-// appendRecords adds the records of the step, in the order of rule D10.
-func (s Step) appendRecords(records []DeleteResponse) []DeleteResponse {
-	if s.Untag != nil {
-		return append(records, DeleteResponse{Untagged: reference.FamiliarString(s.Untag)})
+// Containers are the containers that are removed, in that order; never nil.
+func (r *Removal) Containers() []Container {
+	return containersOf(r.Steps)
+}
+
+func containersOf(steps []Step) []Container {
+	containers := []Container{}
+	for _, step := range steps {
+		if step.Container != nil {
+			containers = append(containers, *step.Container)
+		}
 	}
-	if s.Without == nil {
+	return containers
+}
+
+// takesImage reports whether an image goes, or an index is replaced.
+func (s Step) takesImage() bool { return s.Container == nil && s.Untag == nil }
+
+// appendRecords adds the records of the step, in the order of rule D10. A
+// container has none.
+func (s Step) appendRecords(records []DeleteResponse) []DeleteResponse {
+	switch {
+	case s.Container != nil:
+		return records
+	case s.Untag != nil:
+		return append(records, DeleteResponse{Untagged: reference.FamiliarString(s.Untag)})
+	case s.Without == nil:
 		records = append(records, DeleteResponse{Deleted: s.Image.String()})
 	}
 	for _, manifest := range s.Without {

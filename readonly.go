@@ -130,6 +130,19 @@ func (readOnlyReferences) Delete(context.Context, reference.Named, digest.Digest
 	return errReadOnly
 }
 
+// readOnlyRemover shows containers to a view that could be removed elsewhere.
+type readOnlyRemover struct{ ContainerLister }
+
+func (readOnlyRemover) RemoveContainer(context.Context, Container) error { return errReadOnly }
+
+// readOnlyContainers shows a lister, with the ability that it has, to a view.
+func readOnlyContainers(store ContainerLister) ContainerLister {
+	if _, ok := store.(ContainerRemover); ok {
+		return readOnlyRemover{store}
+	}
+	return store
+}
+
 // readOnlyLeases shows a lease store to a view.
 type readOnlyLeases struct{ store LeaseStore }
 

@@ -55,7 +55,7 @@ func (b *separate) View(ctx context.Context, fn func(Stores) error) error {
 	return fn(Stores{
 		Images:     readOnly(b.stores.Images),
 		References: readOnlyRefs(b.stores.References),
-		Containers: b.stores.Containers,
+		Containers: readOnlyContainers(b.stores.Containers),
 		Leases:     readOnlyLeases{b.stores.Leases},
 	})
 }

@@ -192,7 +192,8 @@ type ContainerRemover interface {
 	// stopped, what it mounts is unmounted, then its record and its writable layer
 	// go. The error is of class NotFound when there is no such container, so that
 	// of two removals only one succeeds, and of class Conflict when it cannot be
-	// removed; then its image is still in use.
+	// removed; then its image is still in use. What is not NotFound or
+	// InvalidArgument is tried once more.
 	RemoveContainer(ctx context.Context, container Container) error
 }
 

@@ -74,6 +74,31 @@ type Container struct {
 	Owner string
 }
 
+// Kind is what the container is to an image that it uses: [RunningContainer] or
+// [StoppedContainer].
+func (c Container) Kind() Kind {
+	if c.Running {
+		return RunningContainer
+	}
+	return StoppedContainer
+}
+
+// String names the container for the user, with its state and with its owner, if
+// that is another than the engine.
+func (c Container) String() string { return c.Kind().String() + " " + c.label() }
+
+// label is the container by name and short ID, or by its ID.
+func (c Container) label() string {
+	label := c.ID
+	if c.Name != "" {
+		label = c.Name + " (" + Short(c.ID) + ")"
+	}
+	if c.Owner != "" {
+		label += " of " + c.Owner
+	}
+	return label
+}
+
 // LeaseKind says what a lease was taken for.
 type LeaseKind string
 
@@ -159,18 +184,11 @@ func containers(ctx context.Context, facts Facts, image digest.Digest, mask Kind
 	all, err := facts.Containers(ctx, image)
 	found := make([]Conflict, 0, len(all))
 	for _, c := range all {
-		if kind := kindOf(c); mask&kind != 0 {
+		if kind := c.Kind(); mask&kind != 0 {
 			found = append(found, Conflict{Kind: kind, Container: c})
 		}
 	}
 	return found, err
-}
-
-func kindOf(c Container) Kind {
-	if c.Running {
-		return RunningContainer
-	}
-	return StoppedContainer
 }
 
 func leases(ctx context.Context, facts Facts, image digest.Digest, mask Kind) ([]Conflict, error) {

@@ -107,16 +107,24 @@ func (c Conflict) Hint() string {
 	case DependentChild:
 		return "delete the child image first"
 	case RunningContainer:
-		return "stop and remove the container first"
+		return "stop and remove the container" + c.Container.by() + " first"
 	case Leased:
 		return "wait for the " + string(c.Lease.Kind) + " to finish, or release its lease"
 	case ActiveReference:
 		return "remove this reference, or force the deletion"
 	case StoppedContainer:
-		return "remove the container, or force the deletion"
+		return "remove the container" + c.Container.by() + ", or force the deletion"
 	default:
 		return "see rule D9"
 	}
+}
+
+// by says with which program to remove a container that is not the engine's.
+func (c Container) by() string {
+	if c.Owner == "" {
+		return ""
+	}
+	return " with " + c.Owner
 }
 
 // reason is what rule D9 prints of the conflict.
@@ -147,10 +155,7 @@ func (c Conflict) name() string {
 	case DependentChild:
 		return c.Child.String()
 	case RunningContainer, StoppedContainer:
-		if c.Container.Name != "" {
-			return c.Container.Name + " (" + Short(c.Container.ID) + ")"
-		}
-		return c.Container.ID
+		return c.Container.label()
 	case Leased:
 		return c.Lease.ID + " (" + string(c.Lease.Kind) + " by " + c.Lease.Owner + ")"
 	default:

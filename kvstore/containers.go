@@ -30,7 +30,7 @@ type Containers struct {
 	now    func() time.Time
 }
 
-var _ jettison.ContainerLister = (*Containers)(nil)
+var _ jettison.ContainerRemover = (*Containers)(nil)
 
 // RemoveOptions configure [Containers.Remove].
 type RemoveOptions struct {
@@ -92,10 +92,13 @@ func (c *Containers) Get(ctx context.Context, nameOrID string) (jettison.Contain
 // none. The error is of class NotFound when its image or one that it mounts is
 // not there, Conflict when its ID or its name is taken, and InvalidArgument
 // when one of them is not made of letters, digits and "_.-", beginning with a
-// letter or digit.
+// letter or digit, or when the container has an owner, which is not kept.
 func (c *Containers) Add(ctx context.Context, container jettison.Container) (jettison.Container, error) {
 	if container.ID == "" {
 		container.ID = c.newID()
+	}
+	if container.Owner != "" {
+		return jettison.Container{}, class.Errorf(class.InvalidArgument, "container of %s: the store keeps those of its engine alone", container.Owner)
 	}
 	if err := c.checkNames(ctx, container); err != nil {
 		return jettison.Container{}, err
@@ -151,6 +154,20 @@ func (c *Containers) Remove(ctx context.Context, nameOrID string, opts RemoveOpt
 		return class.Errorf(class.Conflict, "cannot remove container %s: it is running; stop it first or use the force option", nameOrID)
 	}
 	return c.remove(ctx, keysOf(container))
+}
+
+// RemoveContainer removes the record of the container with this very ID, running
+// or not, as [jettison.ContainerRemover] says. What is to be stopped and unmounted
+// is for the program that runs it.
+func (c *Containers) RemoveContainer(ctx context.Context, container jettison.Container) error {
+	_, err := c.tx.Get(ctx, containerKey(container.ID))
+	if errors.Is(err, kv.ErrNotFound) {
+		return class.Errorf(class.NotFound, "No such container: %s", container.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return c.Remove(ctx, container.ID, RemoveOptions{Force: true})
 }
 
 // resolve returns the ID of the container that nameOrID means.

@@ -22,7 +22,8 @@ import (
 // Options configure a [Layout]. The zero value of each field is a safe default.
 type Options struct {
 	// Containers tells which containers use the images. A layout knows of none
-	// itself; the default is that there are none.
+	// itself; the default is that there are none. They are never removed: an update
+	// that fails could not bring them back.
 	Containers jettison.ContainerLister
 	// LockTimeout is how long an Update waits for another process that changes
 	// the layout. The default is one second; a negative value does not wait.
@@ -30,6 +31,16 @@ type Options struct {
 	// Logger receives warnings about what cannot be understood or removed. The
 	// default discards them.
 	Logger *slog.Logger
+}
+
+// A list is containers that nothing removes.
+type list struct{ jettison.ContainerLister }
+
+func listOnly(containers jettison.ContainerLister) jettison.ContainerLister {
+	if containers == nil {
+		return nil
+	}
+	return list{containers}
 }
 
 // A Layout is a [jettison.Backend] over an OCI image layout. It is safe for
@@ -72,7 +83,7 @@ func Open(ctx context.Context, dir string, opts *Options) (*Layout, error) {
 	l := &Layout{
 		directory:  d,
 		cache:      newCache(d),
-		containers: opts.Containers,
+		containers: listOnly(opts.Containers),
 		timeout:    opts.LockTimeout,
 		log:        opts.Logger,
 		leases:     newLeases(),

@@ -3,7 +3,7 @@ package storetest
 import "strings"
 
 // ability is a set of what a store can do, as its [Config] says.
-type ability uint8
+type ability uint16
 
 const (
 	atomic ability = 1 << iota
@@ -14,6 +14,7 @@ const (
 	leases
 	dangling
 	damage
+	removes
 )
 
 // abilities are those that the configuration declares.
@@ -31,6 +32,7 @@ func (c Config) abilities() ability {
 		{leases, c.Leases},
 		{dangling, c.Dangling},
 		{damage, c.Damage != nil},
+		{removes, c.Containers && c.RemovesContainers},
 	} {
 		if can.declared {
 			all |= can.ability
@@ -44,6 +46,7 @@ func (a ability) String() string {
 	names := []string{
 		"undo a failed update", "keep what a failed update did", "keep content", "keep parents", "know containers",
 		"keep leases", "keep references to missing images", "be damaged",
+		"remove containers",
 	}
 	var set []string
 	for i, name := range names {

@@ -32,7 +32,7 @@ func remembering(name string, fails map[string]string, fresh func() func(*fakes)
 }
 
 func allBroken() []broken {
-	return slices.Concat(brokenImages(), brokenLayers(), brokenReferences(), brokenUses(), brokenBackends())
+	return slices.Concat(brokenImages(), brokenLayers(), brokenReferences(), brokenUses(), brokenRemovers(), brokenBackends())
 }
 
 // The suite finds every broken store out, and says which promise it broke.

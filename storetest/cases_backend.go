@@ -14,7 +14,7 @@ func backendCases() []testCase {
 	return []testCase{
 		{
 			name: "backend/stores", state: used, f: declaredStores,
-			explanation: "a function gets images and references always, containers and leases exactly where the store has them",
+			explanation: "a function gets images and references always, containers and leases exactly where the store has them, and containers that can be removed exactly where it says so",
 		},
 		{
 			name: "backend/partial", rule: "D14", f: declaredPartial,
@@ -57,6 +57,7 @@ func declaredStores(ctx context.Context, p *probe) error {
 			same("there are images", stores.Images != nil, true),
 			same("there are references", stores.References != nil, true),
 			same("there are containers", stores.Containers != nil, p.cfg.Containers),
+			same("containers can be removed", removesContainers(stores), p.cfg.Containers && p.cfg.RemovesContainers),
 			same("there are leases", stores.Leases != nil, p.cfg.Leases))
 	}
 	return firstError(p.backend.View(ctx, check), p.backend.Update(ctx, check))

@@ -30,6 +30,9 @@ type Config struct {
 	Parents bool
 	// Containers says that the store knows of containers.
 	Containers bool
+	// RemovesContainers says that it can remove them: its lister is a
+	// [jettison.ContainerRemover].
+	RemovesContainers bool
 	// Leases says that the store keeps leases.
 	Leases bool
 	// Dangling says that a reference may name an image that is not there.

@@ -178,5 +178,5 @@ func contentText(content []imagestore.Content) string {
 
 func containerText(c jettison.Container) string {
 	mounts := slices.Sorted(slices.Values(c.Mounts))
-	return fmt.Sprintf("container %s name=%s image=%s mounts=%v running=%t", c.ID, c.Name, c.Image, mounts, c.Running)
+	return fmt.Sprintf("container %s name=%s image=%s mounts=%v running=%t owner=%s", c.ID, c.Name, c.Image, mounts, c.Running, c.Owner)
 }

@@ -79,11 +79,16 @@ func (f fakeReferences) All(ctx context.Context) iter.Seq2[refstore.Association,
 }
 
 type fakeContainers struct {
-	list func(ctx context.Context, image digest.Digest) ([]jettison.Container, error)
+	list   func(ctx context.Context, image digest.Digest) ([]jettison.Container, error)
+	remove func(ctx context.Context, container jettison.Container) error
 }
 
 func (f fakeContainers) Containers(ctx context.Context, image digest.Digest) ([]jettison.Container, error) {
 	return f.list(ctx, image)
+}
+
+func (f fakeContainers) RemoveContainer(ctx context.Context, container jettison.Container) error {
+	return f.remove(ctx, container)
 }
 
 type fakeLeases struct {
@@ -113,9 +118,14 @@ func newFakes(s jettison.Stores) *fakes {
 		references: fakeReferences{
 			get: s.References.Get, references: s.References.References, remove: s.References.Delete, all: s.References.All,
 		},
-		containers: fakeContainers{list: s.Containers.Containers},
+		containers: newFakeContainers(s.Containers),
 		leases:     fakeLeases{list: s.Leases.Leases, add: s.Leases.Add, remove: s.Leases.Remove},
 	}
+}
+
+func newFakeContainers(all jettison.ContainerLister) fakeContainers {
+	remover := all.(jettison.ContainerRemover) //nolint:errcheck,forcetypeassert // maps are
+	return fakeContainers{list: all.Containers, remove: remover.RemoveContainer}
 }
 
 func (f *fakes) stores() jettison.Stores {

@@ -71,7 +71,7 @@ func Check(t testing.TB, cfg Config) []Failure {
 func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
-		imageCases(), layerCases(), damageCases(), referenceCases(), useCases(),
+		imageCases(), layerCases(), damageCases(), referenceCases(), useCases(), removerCases(),
 		backendCases(), contextCases(), serviceCases(), concurrentCases(),
 	} {
 		all = append(all, group...)

@@ -42,6 +42,8 @@ type Capabilities struct {
 	Referrers bool
 	// Platforms says that its images are a [jettison.PlatformStore].
 	Platforms bool
+	// RemovesContainers says that its containers are a [jettison.ContainerRemover].
+	RemovesContainers bool
 }
 
 // Fit returns the state without what the backend cannot keep.
@@ -68,12 +70,15 @@ func Alike() []Backend {
 
 // All returns every kind of backend: the fast ones first.
 func All() []Backend {
+	kv := Capabilities{Atomic: true, Parents: true, Dangling: true, Referrers: true, Platforms: true, RemovesContainers: true}
+	disk := kv
+	disk.Durable = true
 	return []Backend{
-		{Name: "maps", Open: openMaps, Capabilities: Capabilities{Parents: true, Dangling: true}},
-		{Name: "memkv", Open: openMemKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
-		{Name: "boltkv", Open: openBoltKV, Capabilities: Capabilities{Atomic: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
-		{Name: "diskstore", Open: openDisk, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
-		{Name: "diskstore-background", Open: openBackground, Capabilities: Capabilities{Atomic: true, Durable: true, Parents: true, Dangling: true, Referrers: true, Platforms: true}},
+		{Name: "maps", Open: openMaps, Capabilities: Capabilities{Parents: true, Dangling: true, RemovesContainers: true}},
+		{Name: "memkv", Open: openMemKV, Capabilities: kv},
+		{Name: "boltkv", Open: openBoltKV, Capabilities: kv},
+		{Name: "diskstore", Open: openDisk, Capabilities: disk},
+		{Name: "diskstore-background", Open: openBackground, Capabilities: disk},
 		{Name: "ocilayout", Open: openLayout, Capabilities: Capabilities{Atomic: true, Durable: true, Manifest: LayoutManifest, Referrers: true, Platforms: true}},
 	}
 }
@@ -97,6 +102,9 @@ func (b Backend) Config() storetest.Config {
 		Containers: true,
 		Leases:     true,
 		Dangling:   b.Dangling,
+
+		RemovesContainers: b.RemovesContainers,
+
 		Damage: func(t testing.TB, backend jettison.Backend, id digest.Digest) {
 			mu.Lock()
 			defer mu.Unlock()

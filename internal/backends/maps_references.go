@@ -100,7 +100,7 @@ func (s *MapReferences) sorted() []refstore.Association {
 	return all
 }
 
-// MapContainers is a ContainerLister in a map. It is safe for concurrent use.
+// MapContainers is a ContainerRemover in a map. It is safe for concurrent use.
 type MapContainers struct {
 	mu   sync.RWMutex
 	byID map[string]jettison.Container
@@ -124,6 +124,20 @@ func (s *MapContainers) Remove(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.byID, id)
+}
+
+// RemoveContainer removes a container with this ID, running or not.
+func (s *MapContainers) RemoveContainer(ctx context.Context, c jettison.Container) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.byID[c.ID]; !ok {
+		return class.Errorf(class.NotFound, "container %s is not there", c.ID)
+	}
+	delete(s.byID, c.ID)
+	return nil
 }
 
 // Containers returns the containers created from the image or mounting it.

@@ -68,7 +68,27 @@ func (t *Tampered) stores(stores jettison.Stores) jettison.Stores {
 	if t.Short != nil {
 		stores.References = completing{references, t.Short}
 	}
+	if remover, ok := stores.Containers.(jettison.ContainerRemover); ok {
+		stores.Containers = tamperedContainers{remover, stores.Containers, writes}
+	}
 	return stores
+}
+
+// tamperedContainers fail to go when they are told to.
+type tamperedContainers struct {
+	jettison.ContainerRemover
+	jettison.ContainerLister
+	writes *writes
+}
+
+func (s tamperedContainers) RemoveContainer(ctx context.Context, c jettison.Container) error {
+	if err := s.writes.next("container"); err != nil {
+		return err
+	}
+	if from := s.writes.failing["containers"]; from > 0 && s.writes.done["container"] >= from {
+		return errDiskFull
+	}
+	return s.ContainerRemover.RemoveContainer(ctx, c)
 }
 
 // completing are references whose store completes names with prefixes.

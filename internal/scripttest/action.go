@@ -26,6 +26,8 @@ func (c *call) removeOptions() jettison.RemoveOptions {
 		opts.PruneChildren = false
 		return nil
 	})
+	flags.BoolVar(&opts.RemoveContainers, "remove-containers", false, "")
+	flags.BoolVar(&opts.Ignore, "ignore", false, "")
 	flags.Func("platform", "", func(text string) error {
 		opts.Platforms = append(opts.Platforms, platform(text))
 		return nil
@@ -37,56 +39,55 @@ func (c *call) removeOptions() jettison.RemoveOptions {
 
 func (c *call) rmi() error {
 	opts := c.removeOptions()
-	var records []jettison.DeleteResponse
-	records, c.err = c.remove(c.args, opts)
-	for _, r := range records {
-		c.printf("%s", r)
+	var reports []jettison.RemoveReport
+	reports, c.err = c.remove(c.args, opts)
+	for _, r := range reports {
+		for _, container := range r.Containers {
+			c.printf("Removed: %s", container)
+		}
+		for _, record := range r.Records {
+			c.printf("%s", record)
+		}
 	}
 	return c.err
 }
 
 // remove deletes, and checks what holds whatever the state is: a plan changes
-// nothing and says what happens; without records nothing has changed; success
-// has records, be they none; atomic stores have no records beside an error.
-func (w *world) remove(refs []string, opts jettison.RemoveOptions) ([]jettison.DeleteResponse, error) {
+// nothing and says what happens; where nothing was done nothing has changed;
+// success has records, be they none; atomic stores have done nothing beside an
+// error. A single reference is deleted as ImageDelete does.
+func (w *world) remove(refs []string, opts jettison.RemoveOptions) ([]jettison.RemoveReport, error) {
 	before := w.opened.Dump(w.t)
 	plan, err := w.service.PlanDelete(w.t.Context(), refs, opts)
 	if err != nil {
 		return nil, err
 	}
 	w.same("a plan", before)
-	records, errs, stopped := w.carryOut(refs, opts)
-	switch {
-	case stopped == nil && !slices.Equal(records, plan.Records()):
-		w.t.Errorf("%q: the plan says %v, done was %v", refs, plan.Records(), records)
-	case stopped == nil && errs == nil && records == nil:
-		w.t.Errorf("%q: success without a list of records", refs)
-	case stopped != nil && w.atomic && len(records) > 0:
-		w.t.Errorf("%q: nothing is done, but there are records: %v", refs, records)
-	case len(records) == 0:
-		w.same("a deletion without records", before)
+	reports, stopped := w.service.ImagesDelete(w.t.Context(), refs, opts)
+	var refused error
+	done := 0
+	for i, r := range reports {
+		refused = join(refused, r.Err)
+		done += len(r.Records) + len(r.Containers)
+		if r.Err == nil && (r.Records == nil || r.Containers == nil) {
+			w.t.Errorf("%q: success without a list of records or of containers", refs[i])
+		}
+		if planned := plan.Removals[i]; stopped == nil && did(planned.Containers(), planned.Records()) != did(r.Containers, r.Records) {
+			w.t.Errorf("%q: the plan says %v, done was %v", refs[i], planned.Steps, r)
+		}
 	}
-	return records, join(errs, stopped)
+	if stopped != nil && w.atomic && done > 0 {
+		w.t.Errorf("%q: nothing is done, but there are reports: %v", refs, reports)
+	}
+	if done == 0 {
+		w.same("a deletion that did nothing", before)
+	}
+	return reports, join(refused, stopped)
 }
 
-// carryOut deletes. What is refused is one error, what stops the call another.
-func (w *world) carryOut(refs []string, opts jettison.RemoveOptions) (records []jettison.DeleteResponse, refused, stopped error) {
-	if len(refs) == 1 {
-		records, err := w.service.ImageDelete(w.t.Context(), refs[0], opts)
-		if len(w.tampered.Failing) > 0 {
-			return records, nil, err
-		}
-		return records, err, nil
-	}
-	reports, err := w.service.ImagesDelete(w.t.Context(), refs, opts)
-	for _, r := range reports {
-		records = append(records, r.Records...)
-		refused = join(refused, r.Err)
-	}
-	if records == nil {
-		records = []jettison.DeleteResponse{}
-	}
-	return records, refused, err
+// did is what goes, in words.
+func did(containers []jettison.Container, records []jettison.DeleteResponse) string {
+	return fmt.Sprint(containers, records)
 }
 
 // join is errors.Join that leaves a single error as it is, so that it can be
@@ -114,6 +115,9 @@ func (c *call) plan() error {
 		return c.err
 	}
 	for _, r := range c.planned.Removals {
+		for _, container := range r.Containers() {
+			c.printf("Removed: %s", container)
+		}
 		for _, record := range r.Records() {
 			c.printf("%s", record)
 		}
@@ -141,11 +145,25 @@ func (c *call) race() error {
 	c.ts.Check(err)
 	c.args = c.args[1:]
 	opts := c.removeOptions()
+	c.atOnce(slices.Repeat(c.args[:1], n), opts)
+	return nil
+}
+
+func (c *call) together() error {
+	opts := c.removeOptions()
+	c.need(1)
+	c.atOnce(c.args, opts)
+	return nil
+}
+
+// atOnce deletes by each of the references at the same time, and writes how often
+// what was said.
+func (c *call) atOnce(refs []string, opts jettison.RemoveOptions) {
 	said := make(chan string)
 	var all sync.WaitGroup
-	for range n {
+	for _, ref := range refs {
 		all.Go(func() {
-			records, err := c.service.ImageDelete(c.t.Context(), c.args[0], opts)
+			records, err := c.service.ImageDelete(c.t.Context(), ref, opts)
 			for _, r := range records {
 				said <- c.names.shorten(r.String())
 			}
@@ -165,7 +183,6 @@ func (c *call) race() error {
 	for _, text := range slices.Sorted(maps.Keys(count)) {
 		c.printf("%d %s", count[text], text)
 	}
-	return nil
 }
 
 func (c *call) events() error {

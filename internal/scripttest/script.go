@@ -13,24 +13,27 @@
 //	twins NAME NAME                two images whose IDs begin with the same four digits
 //	tag IMAGE REF...               references with a tag or a digest; -f moves them
 //	container NAME IMAGE [running] [mounts=IMAGE,...]     IMAGE may be "-"
+//	containers                     those that are there, by name
 //	start|exit|discard CONTAINER
 //	lease IMAGE KIND OWNER [EXPIRES]   EXPIRES is a duration from now
 //	release OWNER
 //	damage IMAGE                   its record becomes unreadable
 //	forget IMAGE                   its record goes, what names it stays
 //	relink IMAGE PARENT            the store says from now on that this is its parent
-//	fail untag|delete|replace N            the N-th such write of each update fails; 0 ends it
+//	fail untag|delete|replace|container N  the N-th such write of each update fails; 0 ends it
+//	fail containers N                      from the N-th on all removals of containers fail
 //	complete PREFIX...             the store completes short names with these, the likeliest first
 //	use IMAGE AGE                  the image was last used then
 //	clock +DURATION
 //
 // Commands that do and show:
 //
-//	rmi [-f] [--no-prune] [--platform P]... REF...    ImageDelete, or ImagesDelete for several
+//	rmi [-f] [--no-prune] [--platform P]... [--remove-containers] [--ignore] REF...    ImagesDelete
 //	plan [-f] ... REF...           what rmi would do, and what it keeps and why
 //	prune [flags]                  ImagesPrune; with --dry-run PlanPrune. Flags: see call.pruneOptions
 //	apply                          carries out the last plan
 //	race N [-f] ... REF            N deletions at once; how many printed what
+//	together [-f] ... REF...       a deletion for each, at once
 //	events                         those sent since the last time
 //	state                          references, images and layers with their holders
 //	class CLASS                    the last error is of this class and of no other
@@ -41,7 +44,7 @@
 // {web:12} likewise of the container web; {layer:a/b} is the chain ID of the
 // layers a and b; {digest:x} is a digest of no image. Records go to stdout,
 // errors to stderr. The condition [atomic] holds where the stores share a
-// transaction.
+// transaction, [removes] where containers can be removed.
 //
 // Besides, each rmi and each prune checks what holds in every scenario; see
 // world.remove and call.prune.
@@ -121,6 +124,8 @@ func MissingFor(script string, b backends.Backend) string {
 		return "indexes that the tests make"
 	case !b.Referrers && regexp.MustCompile(`(?m)^artifact |:sha256-`).MatchString(script):
 		return "artifacts that the tests make"
+	case !b.RemovesContainers && regexp.MustCompile(`(?m)^[^\[\n]*--remove-containers`).MatchString(script):
+		return "containers that can be removed"
 	case b.Manifest != nil && regexp.MustCompile(`(?m)^(stdout|cmp).*(bytes|reclaim)|[Rr]eclaim`).MatchString(script):
 		return "content that is known to the byte"
 	}
@@ -129,8 +134,11 @@ func MissingFor(script string, b backends.Backend) string {
 
 func backendCondition(b backends.Backend) func(string) (bool, error) {
 	return func(condition string) (bool, error) {
-		if condition == "atomic" {
+		switch condition {
+		case "atomic":
 			return b.Atomic, nil
+		case "removes":
+			return b.RemovesContainers, nil
 		}
 		return false, fmt.Errorf("unknown condition %q", condition)
 	}
@@ -163,11 +171,11 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 func scriptCommands() map[string]scriptCommand {
 	return map[string]scriptCommand{
 		"image": (*call).image, "index": (*call).index, "artifact": (*call).artifact, "known": (*call).known, "twins": (*call).twins, "tag": (*call).tag,
-		"container": (*call).container, "start": (*call).start, "exit": (*call).exit, "discard": (*call).discard,
+		"container": (*call).container, "containers": (*call).containers, "start": (*call).start, "exit": (*call).exit, "discard": (*call).discard,
 		"lease": (*call).lease, "release": (*call).release,
 		"damage": (*call).damage, "forget": (*call).forget, "relink": (*call).relink,
-		"fail": (*call).fail, "clock": (*call).clock, "complete": (*call).complete, "use": (*call).use, "prune": (*call).prune,
-		"rmi": (*call).rmi, "plan": (*call).plan, "apply": (*call).apply, "race": (*call).race,
+		"fail": (*call).fail, "complete": (*call).complete, "clock": (*call).clock, "use": (*call).use, "prune": (*call).prune,
+		"rmi": (*call).rmi, "plan": (*call).plan, "apply": (*call).apply, "race": (*call).race, "together": (*call).together,
 		"events": (*call).events, "state": (*call).state, "class": (*call).class, "why": (*call).why,
 	}
 }

@@ -3,6 +3,7 @@ package scripttest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,9 +74,17 @@ func (w *world) event(ctx context.Context, e jettison.Event) {
 // isThere reports whether what an event says is gone is still there.
 func (w *world) isThere(ctx context.Context, e jettison.Event) bool {
 	return w.opened.Backend.View(ctx, func(stores jettison.Stores) error {
-		if e.Action == jettison.ActionDelete {
+		switch e.Action {
+		case jettison.ActionDelete:
 			_, err := stores.Images.Get(ctx, e.Image)
 			return err
+		case jettison.ActionDestroy:
+			users, err := stores.Containers.Containers(ctx, e.Image)
+			if !slices.ContainsFunc(users, func(c jettison.Container) bool { return c.ID == e.Name }) {
+				return jettison.ErrNotFound
+			}
+			return err
+		case jettison.ActionUntag, jettison.ActionPrune:
 		}
 		ref, err := reference.ParseNormalizedNamed(e.Name)
 		if err != nil {
@@ -191,6 +200,20 @@ func (c *call) container() error {
 		}
 	}
 	return c.opened.AddContainer(c.t.Context(), made)
+}
+
+func (c *call) containers() error {
+	var names []string
+	for _, line := range c.opened.Dump(c.t) {
+		if fields := strings.Fields(line); fields[0] == "container" {
+			names = append(names, fields[2])
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		c.printf("%s", name)
+	}
+	return nil
 }
 
 func (c *call) start() error {
