@@ -130,6 +130,39 @@ func TestErrorFormat(t *testing.T) {
 	}
 }
 
+// A container that another program keeps is told apart, and so is what to remove
+// it with. The text that rule D9 fixes stays.
+func TestContainerOfAnotherOwner(t *testing.T) {
+	c := conflict.Container{ID: "0123456789abcdef", Name: "work", Owner: "buildah"}
+	for _, test := range []struct {
+		running          bool
+		name, hint, text string
+	}{
+		{
+			false, "stopped container work (0123456789ab) of buildah",
+			"remove the container with buildah, or force the deletion", "image is being used by stopped container 0123456789ab",
+		},
+		{
+			true, "running container work (0123456789ab) of buildah",
+			"stop and remove the container with buildah first", "image is being used by running container 0123456789ab",
+		},
+	} {
+		c.Running = test.running
+		found := conflict.Conflict{Kind: c.Kind(), Container: c}
+		refused := &conflict.Error{Image: image, Conflicts: []conflict.Conflict{found}}
+		got := []string{c.String(), found.String(), found.Hint()}
+		if diff := cmp.Diff([]string{test.name, test.name, test.hint}, got); diff != "" {
+			t.Errorf("running %t (-want +got):\n%s", test.running, diff)
+		}
+		if !strings.HasSuffix(refused.Error(), " - "+test.text) {
+			t.Errorf("got error %q, want it to end in %q", refused.Error(), test.text)
+		}
+	}
+	if got, want := (conflict.Container{ID: "0123"}).String(), "stopped container 0123"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // The hint of a kind that nobody knows is still a sentence, not a panic.
 func TestHintOfUnknownKind(t *testing.T) {
 	if got := (conflict.Conflict{Kind: 1 << 7}).Hint(); got == "" {
