@@ -149,8 +149,8 @@ type ReferrerStore interface {
 
 	// Subjects returns the IDs of the images in the store that the image is
 	// about, sorted: the other direction of Referrers. None means that it is
-	// about nothing, or, if its record or a tag names a subject, that this is
-	// missing.
+	// about nothing or, if its record or a tag names a subject, that this is
+	// missing; or that there is no such image.
 	Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error)
 }
 

@@ -37,13 +37,15 @@ func (s *Store) NoneAbout(ctx context.Context) (bool, error) { return s.subjects
 
 // Digests returns the digests by which others can be about the image: its ID,
 // its manifest, and those of the manifests and indexes that it holds. Of an
-// image that is unreadable or not there only the ID is known.
+// image that is unreadable only the ID is known; one that is not there has none.
 func (s *Store) Digests(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
 	img, err := s.image(ctx, id)
-	if isMissing(err) || unreadable(err) {
+	switch {
+	case isMissing(err):
+		return nil, nil
+	case unreadable(err):
 		return []digest.Digest{id}, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	docs, err := s.documents(ctx, id)

@@ -107,7 +107,7 @@ func (tx *Tx) there(ctx context.Context, ids []digest.Digest) ([]digest.Digest, 
 }
 
 // Subjects returns the IDs of the images that the image is about, sorted: the
-// other direction of [Tx.Referrers].
+// other direction of [Tx.Referrers]. None when there is no such image.
 func (tx *Tx) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
 	digests, err := tx.about(ctx, id)
 	if err != nil {
@@ -124,16 +124,18 @@ func (tx *Tx) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, 
 	return others(found, id), nil
 }
 
-// about are the digests that the image is about. Of one that is unreadable the
-// tags alone are known.
+// about are the digests that the image is about; none when it is not there. Of
+// one that is unreadable the tags alone are known.
 func (tx *Tx) about(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
 	var digests []digest.Digest
 	img, err := tx.Images.Get(ctx, id)
 	switch {
-	case err == nil && img.Subject != "":
-		digests = append(digests, img.Subject)
-	case err != nil && !class.Is(err, class.NotFound) && !class.Is(err, class.Internal):
+	case class.Is(err, class.NotFound):
+		return nil, nil
+	case err != nil && !class.Is(err, class.Internal):
 		return nil, err
+	case img.Subject != "":
+		digests = append(digests, img.Subject)
 	}
 	refs, err := tx.References.References(ctx, id)
 	for _, ref := range refs {
