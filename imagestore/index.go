@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/indexdoc"
 )
 
 // MaxNesting is how many indexes may lie in each other, the outermost counted
@@ -189,6 +190,9 @@ func (f *flattened) addDocument(given Document) error {
 		return class.Errorf(class.InvalidArgument, "index %s: %w", doc.Digest, err)
 	}
 	if err := checkDescriptors(index.Manifests); err != nil {
+		return class.Errorf(class.InvalidArgument, "index %s: %w", doc.Digest, err)
+	}
+	if _, err := indexdoc.Entries(doc.Data); err != nil { // it could not be written anew
 		return class.Errorf(class.InvalidArgument, "index %s: %w", doc.Digest, err)
 	}
 	if _, again := f.docs[doc.Digest]; !again {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/internal/indexdoc"
@@ -28,15 +27,15 @@ func (s *Store) Without(ctx context.Context, id digest.Digest, manifests []diges
 // are the new image's from then on. References are another store's. Where there
 // is an image of the new ID already, that one stays as it is, but for the
 // children that it gets. It returns the new image and what went; content that
-// went is marked as garbage where marks are kept. The errors are those of
-// [Store.Without].
+// went is marked as garbage where marks are kept. Without a manifest to take out
+// nothing changes. The errors are those of [Store.Without].
 func (s *Store) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (Image, Removed, error) {
 	if err := s.writable(); err != nil {
 		return Image{}, Removed{}, err
 	}
 	old, next, docs, err := s.without(ctx, id, manifests)
-	if err != nil {
-		return Image{}, Removed{}, err
+	if err != nil || next.ID == id {
+		return next, Removed{}, err
 	}
 	if err := s.unlink(ctx, old); err != nil {
 		return Image{}, Removed{}, err
@@ -192,64 +191,23 @@ func (s *Store) moveChildren(ctx context.Context, from, to digest.Digest) error 
 // rewrite returns the documents of the index without some manifests, the
 // outermost first.
 func rewrite(root digest.Digest, docs []Document, without []digest.Digest) ([]Document, error) {
-	r := rewriting{docs: make(map[digest.Digest]Document), changes: make(map[digest.Digest]indexdoc.Change)}
+	there := make(map[digest.Digest][]byte, len(docs))
 	for _, doc := range docs {
-		r.docs[doc.Digest] = doc
+		there[doc.Digest] = doc.Data
 	}
-	for _, dgst := range without {
-		r.changes[dgst] = indexdoc.Change{}
-	}
-	if _, ok := r.docs[root]; !ok {
+	if _, ok := there[root]; !ok {
 		return nil, missing(root, indexKey(root, root))
 	}
-	if err := r.document(root); err != nil {
-		return nil, err
+	left, err := indexdoc.Without(root, there, without)
+	if err != nil {
+		return nil, &UnreadableError{ID: root, Err: err}
 	}
-	slices.Reverse(r.done)
-	if len(r.done) == 0 {
+	if len(left) == 0 {
 		return nil, class.Errorf(class.InvalidArgument, "index %s would have no manifest left", root)
 	}
-	return r.done, nil
-}
-
-// A rewriting has what has become of the manifests and indexes so far.
-type rewriting struct {
-	docs    map[digest.Digest]Document
-	changes map[digest.Digest]indexdoc.Change
-	done    []Document
-}
-
-// document rewrites an index after those that lie in it.
-func (r *rewriting) document(dgst digest.Digest) error {
-	doc := r.docs[dgst]
-	delete(r.docs, dgst) // so that it is rewritten once
-	f := flattened{docs: make(map[digest.Digest]ocispec.Index)}
-	if err := f.addDocument(doc); err != nil {
-		return &UnreadableError{ID: dgst, Err: err}
+	made := make([]Document, 0, len(left))
+	for _, doc := range left {
+		made = append(made, Document{Digest: doc.Digest, Data: doc.Data})
 	}
-	left := 0
-	for _, desc := range f.docs[dgst].Manifests {
-		if _, nested := r.docs[desc.Digest]; nested {
-			if err := r.document(desc.Digest); err != nil {
-				return err
-			}
-		}
-		if change, ok := r.changes[desc.Digest]; !ok || change.Digest != "" {
-			left++
-		}
-	}
-	data, err := indexdoc.Edit(doc.Data, r.changes)
-	if err != nil {
-		return &UnreadableError{ID: dgst, Err: err}
-	}
-	if left == 0 {
-		r.changes[dgst] = indexdoc.Change{}
-		return nil
-	}
-	made := Document{Digest: dgst.Algorithm().FromBytes(data), Data: data}
-	if made.Digest != dgst {
-		r.changes[dgst] = indexdoc.Change{Digest: made.Digest, Size: int64(len(data))}
-	}
-	r.done = append(r.done, made)
-	return nil
+	return made, nil
 }

@@ -50,7 +50,7 @@ func (tx *Tx) CreateIndex(ctx context.Context, spec imagestore.IndexSpec) (image
 // from then on, and leases that have expired go.
 func (tx *Tx) ReplaceIndex(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
 	next, removed, err := tx.Images.Replace(ctx, id, manifests)
-	if err != nil {
+	if err != nil || next.ID == id {
 		return next, removed, err
 	}
 	if err := tx.References.Move(ctx, id, next.ID); err != nil {

@@ -1,6 +1,6 @@
-// Package indexdoc changes the document of an image index, or an index.json, and
-// leaves every byte of it that the change is not about as it was: unknown fields,
-// annotations, order and white space.
+// Package indexdoc changes the documents of image indexes and leaves every byte
+// that the change is not about as it was: unknown fields, annotations, order and
+// white space.
 package indexdoc
 
 import (
@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/pkg/errors"
 )
 
@@ -21,75 +20,146 @@ type Change struct {
 	Size   int64
 }
 
-// Edit returns the document with its entries changed, by their digest. What is
-// listed in changes and not in the document is no error. The error says what is
-// wrong with the document.
+// Edit returns the document with its entries changed, by their digest. Each that
+// stays keeps what stood between it and the entry before it, and the first one
+// what stood before the first. What is listed in changes and not in the document
+// is no error, and without a change in it the document is returned as it is.
+//
+// The error says what is wrong with the document: it is no JSON object with a
+// list of entries, or has a field of those that count twice or in another case,
+// so that readers do not agree what it says.
 func Edit(doc []byte, changes map[digest.Digest]Change) ([]byte, error) {
-	list, err := member(doc, "manifests")
+	parsed, err := parse(doc)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := elements(list.of(doc))
-	if err != nil {
-		return nil, err
-	}
-	kept, err := keep(list.of(doc), entries, changes)
-	if err != nil {
-		return nil, err
-	}
-	return splice(doc, list, join(list.of(doc), entries, kept)), nil
-}
-
-// keep returns the entries that stay, changed.
-func keep(list []byte, entries []span, changes map[digest.Digest]Change) ([][]byte, error) {
-	var kept [][]byte
-	for _, at := range entries {
-		entry := at.of(list)
-		var desc ocispec.Descriptor
-		if err := json.Unmarshal(entry, &desc); err != nil {
-			return nil, err
-		}
-		change, ok := changes[desc.Digest]
-		switch {
-		case !ok:
-		case change.Digest == "":
+	kept := make([]piece, 0, len(parsed.entries))
+	changed := false
+	for _, e := range parsed.entries {
+		change, ok := changes[e.digest]
+		if ok && change.Digest == "" {
+			changed = true
 			continue
-		default:
-			var err error
-			if entry, err = rewrite(entry, change); err != nil {
+		}
+		if ok {
+			if e.text, err = rewrite(e.text, change); err != nil {
 				return nil, err
 			}
+			changed = true
 		}
-		kept = append(kept, entry)
+		kept = append(kept, e)
 	}
-	return kept, nil
+	if !changed {
+		return doc, nil
+	}
+	return splice(doc, parsed.list, parsed.join(kept)), nil
+}
+
+// Entries returns the digests of the entries of a document, in its order. Errors
+// are those of [Edit].
+func Entries(doc []byte) ([]digest.Digest, error) {
+	parsed, err := parse(doc)
+	if err != nil {
+		return nil, err
+	}
+	var found []digest.Digest
+	for _, e := range parsed.entries {
+		found = append(found, e.digest)
+	}
+	return found, nil
+}
+
+// document is an index taken apart.
+type document struct {
+	list    span // where its list stands, with the brackets
+	entries []piece
+	end     []byte // what stands after the last entry
+}
+
+// A piece is an entry of a list.
+type piece struct {
+	before []byte // what stands between it and the one before it
+	text   []byte
+	digest digest.Digest
+}
+
+const listKey = "manifests"
+
+// parse takes an index apart. One without a list, or with null in its place, has
+// no entries.
+func parse(doc []byte) (document, error) {
+	if !json.Valid(doc) {
+		return document{}, errors.New("it is no JSON")
+	}
+	list, err := member(doc, listKey)
+	if err != nil || list.end == 0 || string(list.of(doc)) == "null" {
+		return document{}, err
+	}
+	parsed := document{list: list}
+	text := list.of(doc)
+	spans, err := elements(text)
+	if err != nil {
+		return document{}, errors.WithMessagef(err, "%q", listKey)
+	}
+	at := 0
+	for _, s := range spans {
+		entry := piece{before: text[at:s.start], text: s.of(text)}
+		if entry.digest, err = digestOf(entry.text); err != nil {
+			return document{}, err
+		}
+		parsed.entries = append(parsed.entries, entry)
+		at = s.end
+	}
+	parsed.end = text[at:]
+	return parsed, nil
+}
+
+// join puts a list together of entries that are left.
+func (d document) join(kept []piece) []byte {
+	if len(kept) == 0 {
+		return []byte("[]")
+	}
+	var joined []byte
+	for i, e := range kept {
+		if i == 0 {
+			e.before = d.entries[0].before
+		}
+		joined = append(append(joined, e.before...), e.text...)
+	}
+	return append(joined, d.end...)
+}
+
+const (
+	digestKey = "digest"
+	sizeKey   = "size"
+)
+
+// digestOf returns the digest of an entry.
+func digestOf(entry []byte) (digest.Digest, error) {
+	at, err := member(entry, digestKey)
+	if err != nil || at.end == 0 {
+		return "", err
+	}
+	var text digest.Digest
+	err = json.Unmarshal(at.of(entry), &text)
+	return text, err
 }
 
 // rewrite gives an entry another digest and size.
 func rewrite(entry []byte, change Change) ([]byte, error) {
-	for name, value := range map[string]string{"digest": strconv.Quote(change.Digest.String()), "size": strconv.FormatInt(change.Size, 10)} {
+	for name, value := range map[string]string{
+		digestKey: strconv.Quote(change.Digest.String()), sizeKey: strconv.FormatInt(change.Size, 10),
+	} {
 		at, err := member(entry, name)
 		if err != nil {
 			return nil, err
 		}
+		if at.end == 0 {
+			return nil, errors.Errorf("an entry has no %q", name)
+		}
 		entry = splice(entry, at, []byte(value))
 	}
 	return entry, nil
-}
-
-// join puts a list together again, with what stood before its first entry,
-// between the first two and after the last one.
-func join(list []byte, entries []span, kept [][]byte) []byte {
-	if len(entries) == 0 || len(kept) == 0 {
-		return []byte("[]")
-	}
-	between := []byte(",")
-	if len(entries) > 1 {
-		between = list[entries[0].end:entries[1].start]
-	}
-	joined := append([]byte{}, list[:entries[0].start]...)
-	joined = append(joined, bytes.Join(kept, between)...)
-	return append(joined, list[entries[len(entries)-1].end:]...)
 }
 
 // A span is where a value stands in a text.
@@ -98,13 +168,15 @@ type span struct{ start, end int }
 func (s span) of(text []byte) []byte { return text[s.start:s.end] }
 
 func splice(text []byte, at span, value []byte) []byte {
-	changed := append([]byte{}, text[:at.start]...)
+	changed := make([]byte, 0, len(text)-(at.end-at.start)+len(value))
+	changed = append(changed, text[:at.start]...)
 	changed = append(changed, value...)
 	return append(changed, text[at.end:]...)
 }
 
-// member finds the value of a member of an object. Of several with one name the
-// last counts, as it does for encoding/json.
+// member finds the value of a member of an object; the zero span when there is
+// none. A member that is there twice, or in another case, is an error: of those,
+// readers do not all take the same one.
 func member(object []byte, name string) (span, error) {
 	dec := json.NewDecoder(bytes.NewReader(object))
 	if err := open(dec, '{'); err != nil {
@@ -112,7 +184,7 @@ func member(object []byte, name string) (span, error) {
 	}
 	var found span
 	for dec.More() {
-		key, err := dec.Token()
+		token, err := dec.Token()
 		if err != nil {
 			return span{}, err
 		}
@@ -120,12 +192,14 @@ func member(object []byte, name string) (span, error) {
 		if err != nil {
 			return span{}, err
 		}
-		if key == name {
-			found = at
+		key, _ := token.(string) // the decoder takes nothing else for a key
+		if !bytes.EqualFold([]byte(key), []byte(name)) {
+			continue
 		}
-	}
-	if found.end == 0 {
-		return span{}, errors.Errorf("it has no %q", name)
+		if key != name || found.end > 0 {
+			return span{}, errors.Errorf("the key %q is there twice or in another case", key)
+		}
+		found = at
 	}
 	return found, nil
 }
