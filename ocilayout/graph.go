@@ -54,6 +54,15 @@ func (g *graph) node(ctx context.Context, desc ocispec.Descriptor) (*node, error
 	return g.cache.node(ctx, desc)
 }
 
+// document returns the bytes of an index.
+func (g *graph) document(ctx context.Context, desc ocispec.Descriptor) ([]byte, error) {
+	if made, ok := g.fresh[desc.Digest]; ok {
+		return made.data, nil
+	}
+	data, _, err := g.read(ctx, desc)
+	return data, err
+}
+
 // An image is one that index.json lists, under one or several descriptors.
 type image struct {
 	id digest.Digest

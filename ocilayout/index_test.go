@@ -3,6 +3,7 @@ package ocilayout_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +135,44 @@ func TestRemoveFromANestedIndex(t *testing.T) {
 		_, err = able.Without(t.Context(), made.ID, []digest.Digest{one.Digest})
 		if !errors.Is(err, jettison.ErrNotFound) {
 			t.Errorf("a manifest that is not there: got %v, want an error of class NotFound", err)
+		}
+		return nil
+	})
+}
+
+// An index is written anew byte for byte, but for what goes; a manifest that it
+// lists twice is one manifest, and goes wherever it is listed; an index in it
+// that the layout does not have stays listed (M1, M2).
+func TestRewriteKeepsBytes(t *testing.T) {
+	const text = "{ \"schemaVersion\": 2,\n  \"manifests\": [\n%s ,%s,\t%s,%s ],\"x\":[1, 2]}\n"
+	entry := func(desc ocispec.Descriptor) string {
+		return fmt.Sprintf(`{"mediaType": %q, "size":%d, "digest" : %q}`, desc.MediaType, desc.Size, desc.Digest)
+	}
+	var one, two, lacking ocispec.Descriptor
+	dir := newLayout(t, func(dir string) []ocispec.Descriptor {
+		one, two = putImage(t, dir, faultImage(1)), putImage(t, dir, faultImage(2))
+		lacking = putIndex(t, dir, putImage(t, dir, faultImage(3)))
+		remove(t, blobPath(dir, lacking.Digest))
+		index := fmt.Appendf(nil, text, entry(one), entry(two), entry(one), entry(lacking))
+		return []ocispec.Descriptor{named(put(t, dir, ocispec.MediaTypeImageIndex, index), "multi:1.0")}
+	})
+	platforms(t, dir, func(stores jettison.Stores, able jettison.PlatformStore) error {
+		img := onlyIndex(t, stores)
+		if len(img.Manifests) != 3 {
+			t.Errorf("got the manifests %v, want three", img.Manifests)
+		}
+		same, gone, err := able.Replace(t.Context(), img.ID, nil)
+		if diff := cmp.Diff(img, same); err != nil || diff != "" || len(gone.Content) > 0 {
+			t.Errorf("taking nothing out: %v, %v (-before +after):\n%s", err, gone, diff)
+		}
+		_, _, err = able.Replace(t.Context(), img.ID, []digest.Digest{one.Digest})
+		return err
+	})
+	platforms(t, dir, func(stores jettison.Stores, _ jettison.PlatformStore) error {
+		img := onlyIndex(t, stores)
+		want := fmt.Sprintf("{ \"schemaVersion\": 2,\n  \"manifests\": [\n%s,%s ],\"x\":[1, 2]}\n", entry(two), entry(lacking))
+		if diff := cmp.Diff(want, read(t, blobPath(dir, img.ID))); diff != "" {
+			t.Errorf("document (-want +got):\n%s", diff)
 		}
 		return nil
 	})

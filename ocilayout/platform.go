@@ -7,10 +7,12 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/indexdoc"
 )
 
 var _ jettison.PlatformStore = images{}
@@ -20,6 +22,9 @@ func (s images) Without(ctx context.Context, id digest.Digest, manifests []diges
 	made, err := s.without(ctx, id, manifests)
 	if err != nil {
 		return imagestore.Image{}, err
+	}
+	if made.desc.Digest == id {
+		return s.Get(ctx, id)
 	}
 	later := &graph{cache: s.tx.cache, names: newNames(&index{entries: s.tx.names.live()}), fresh: maps.Clone(s.tx.fresh)}
 	if err := later.replace(made); err != nil {
@@ -40,7 +45,10 @@ func (s images) Replace(ctx context.Context, id digest.Digest, manifests []diges
 	if err != nil {
 		return imagestore.Image{}, imagestore.Removed{}, err
 	}
-	removed, err := s.tx.replace(ctx, made)
+	var removed imagestore.Removed
+	if made.desc.Digest != id {
+		removed, err = s.tx.replace(ctx, made)
+	}
 	if err != nil {
 		return imagestore.Image{}, imagestore.Removed{}, err
 	}
@@ -50,10 +58,9 @@ func (s images) Replace(ctx context.Context, id digest.Digest, manifests []diges
 
 // A rewritten is an index without some of its manifests.
 type rewritten struct {
-	old   *image
-	desc  ocispec.Descriptor // of the new index
-	nodes []*node            // it, and those nested in it that changed
-	data  [][]byte           // their bytes
+	old  *image
+	desc ocispec.Descriptor // of the new index
+	made []fresh            // it, and those nested in it that changed
 }
 
 // without writes the index anew, in memory.
@@ -65,15 +72,16 @@ func (s images) without(ctx context.Context, id digest.Digest, manifests []diges
 	if err := s.tx.count(ctx); err != nil {
 		return nil, err
 	}
+	if img.damage != nil {
+		return nil, &imagestore.UnreadableError{ID: id, Err: img.damage}
+	}
 	if len(img.trees) == 0 || img.trees[0].root.index == nil {
 		return nil, class.Errorf(class.InvalidArgument, "image %s is no index of several platforms", id)
 	}
 	if err := img.check(manifests); err != nil {
 		return nil, err
 	}
-	made := &rewritten{old: img}
-	made.desc, err = made.rewrite(ctx, s.tx.graph, img.trees[0].root, manifests)
-	return made, err
+	return s.tx.rewrite(ctx, img, manifests)
 }
 
 // check makes sure that the index lists the manifests, and others too.
@@ -91,63 +99,43 @@ func (img *image) check(manifests []digest.Digest) error {
 }
 
 // rewrite writes an index without the manifests, and before that those nested in
-// it. It returns the descriptor of the new one; that of the old one when nothing
-// changes.
-func (r *rewritten) rewrite(ctx context.Context, g *graph, n *node, manifests []digest.Digest) (ocispec.Descriptor, error) {
-	changed := false
-	var entries []entry
-	for _, e := range n.index.entries {
-		if slices.Contains(manifests, e.desc.Digest) {
-			changed = true
+// it.
+func (g *graph) rewrite(ctx context.Context, img *image, manifests []digest.Digest) (*rewritten, error) {
+	docs := make(map[digest.Digest][]byte)
+	descs := make(map[digest.Digest]ocispec.Descriptor)
+	for _, n := range img.trees[0].nodes {
+		if n.index == nil {
 			continue
 		}
-		now, err := r.rewriteEntry(ctx, g, e, manifests)
+		data, err := g.document(ctx, n.desc)
 		if err != nil {
-			return ocispec.Descriptor{}, err
+			return nil, err
 		}
-		if now == nil {
-			changed = true
-			continue
+		docs[n.desc.Digest], descs[n.desc.Digest] = data, n.desc
+	}
+	root := img.trees[0].root.desc
+	left, err := indexdoc.Without(root.Digest, docs, manifests)
+	if err == nil && len(left) == 0 {
+		err = errors.New("nothing would be left")
+	}
+	if err != nil { // it was read as an index that lists others too
+		return nil, class.Wrap(class.Internal, err)
+	}
+	r := &rewritten{old: img, desc: root}
+	r.desc.Digest, r.desc.Size = left[0].Digest, int64(len(left[0].Data))
+	for _, doc := range left {
+		if docs[doc.Digest] != nil {
+			continue // it is as it was
 		}
-		changed = changed || now.desc.Digest != e.desc.Digest
-		entries = append(entries, *now)
+		desc := descs[doc.Was]
+		desc.Digest, desc.Size = doc.Digest, int64(len(doc.Data))
+		n, err := parseNode(desc, doc.Data)
+		if err != nil {
+			return nil, class.Wrap(class.Internal, err)
+		}
+		r.made = append(r.made, fresh{n, doc.Data})
 	}
-	if !changed {
-		return n.desc, nil
-	}
-	desc := n.desc
-	if len(entries) == 0 {
-		desc.Size = 0 // nothing is left of it
-		return desc, nil
-	}
-	data := n.index.with(entries)
-	desc.Digest, desc.Size = n.desc.Digest.Algorithm().FromBytes(data), int64(len(data))
-	made, err := parseNode(desc, data)
-	if err != nil {
-		return ocispec.Descriptor{}, class.Wrap(class.Internal, err)
-	}
-	r.nodes, r.data = append(r.nodes, made), append(r.data, data)
-	return desc, nil
-}
-
-// rewriteEntry is rewrite for what an index lists; nil when nothing is left.
-func (r *rewritten) rewriteEntry(ctx context.Context, g *graph, e entry, manifests []digest.Digest) (*entry, error) {
-	if !isIndex(e.desc.MediaType) {
-		return &e, nil
-	}
-	n, err := g.node(ctx, e.desc)
-	if err != nil {
-		return nil, err
-	}
-	desc, err := r.rewrite(ctx, g, n, manifests)
-	if err != nil || desc.Size == 0 {
-		return nil, err
-	}
-	if desc.Digest == e.desc.Digest {
-		return &e, nil
-	}
-	now, err := e.pointing(desc.Digest, desc.Size)
-	return &now, err
+	return r, nil
 }
 
 // replace puts the new index in the place of the old one, and returns what
@@ -174,8 +162,8 @@ func (g *graph) replace(made *rewritten) error {
 	if err != nil {
 		return class.Wrap(class.Internal, err)
 	}
-	for i, n := range made.nodes {
-		g.fresh[n.desc.Digest] = fresh{n, made.data[i]}
+	for _, f := range made.made {
+		g.fresh[f.node.desc.Digest] = f
 	}
 	g.forget()
 	return nil

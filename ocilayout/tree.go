@@ -20,11 +20,11 @@ type tree struct {
 	root *node
 	// nodes are the root and all below it that could be read.
 	nodes []*node
-	// leaves are the manifests, in the order of the indexes.
+	// leaves are the manifests, in the order of the indexes, each once.
 	leaves []leaf
 	// damage are the errors of what could not be read below the root.
 	damage []error
-	// walked are the indexes that are among the nodes.
+	// walked are the indexes and manifests that were come by.
 	walked map[digest.Digest]bool
 }
 
@@ -49,20 +49,26 @@ func (g *graph) grow(ctx context.Context, desc ocispec.Descriptor) (*tree, error
 	return t, t.add(ctx, g, leaf{desc, root}, maxDepth)
 }
 
-// add adds a node and what it lists. A digest cannot list itself, not even in a
-// roundabout way, so the walk ends; the depth bounds it all the same. An index
-// that is listed several times is walked once: eight that list each other many
-// times over would take for ever. The error is not about a blob.
+// add adds what a descriptor leads to, a leaf for one that leads nowhere. A
+// digest cannot list itself, not even in a roundabout way, so the walk ends; the
+// depth bounds it all the same. What is listed several times is come by once:
+// eight indexes that list each other many times over would take for ever. The
+// error is not about a blob.
 func (t *tree) add(ctx context.Context, g *graph, l leaf, depth int) error {
 	if t.walked[l.desc.Digest] {
 		return nil
 	}
-	t.nodes = append(t.nodes, l.node)
-	if l.node.index == nil {
+	t.walked[l.desc.Digest] = true
+	if l.node == nil || l.node.index == nil {
 		t.leaves = append(t.leaves, l)
+	}
+	if l.node == nil {
 		return nil
 	}
-	t.walked[l.desc.Digest] = true
+	t.nodes = append(t.nodes, l.node)
+	if l.node.index == nil {
+		return nil
+	}
 	if depth == 0 {
 		t.damage = append(t.damage, &BlobError{Digest: l.desc.Digest, Err: errTooDeep})
 		return nil
@@ -71,16 +77,14 @@ func (t *tree) add(ctx context.Context, g *graph, l leaf, depth int) error {
 		child, err := g.node(ctx, e.desc)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			t.leaves = append(t.leaves, leaf{desc: e.desc})
+			child = nil
 		case isBlobError(err):
-			t.damage = append(t.damage, err)
-			t.leaves = append(t.leaves, leaf{desc: e.desc})
+			child, t.damage = nil, append(t.damage, err)
 		case err != nil:
 			return err
-		default:
-			if err := t.add(ctx, g, leaf{e.desc, child}, depth-1); err != nil {
-				return err
-			}
+		}
+		if err := t.add(ctx, g, leaf{e.desc, child}, depth-1); err != nil {
+			return err
 		}
 	}
 	return nil
