@@ -15,6 +15,8 @@ const (
 	dangling
 	damage
 	removes
+	referrers
+	platforms
 )
 
 // abilities are those that the configuration declares.
@@ -33,6 +35,8 @@ func (c Config) abilities() ability {
 		{dangling, c.Dangling},
 		{damage, c.Damage != nil},
 		{removes, c.Containers && c.RemovesContainers},
+		{referrers, c.Referrers},
+		{platforms, c.Platforms},
 	} {
 		if can.declared {
 			all |= can.ability
@@ -47,6 +51,7 @@ func (a ability) String() string {
 		"undo a failed update", "keep what a failed update did", "keep content", "keep parents", "know containers",
 		"keep leases", "keep references to missing images", "be damaged",
 		"remove containers",
+		"know what is about what", "take platforms out of indexes",
 	}
 	var set []string
 	for i, name := range names {

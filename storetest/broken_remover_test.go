@@ -36,7 +36,7 @@ func brokenRemovers() []broken {
 			config: around(func(b jettison.Partial) jettison.Backend { return &writable{b} }),
 		},
 		{name: "cannot bring containers back", config: undone, fails: map[string]string{"remover/rollback": "are there"}},
-		{name: "cannot remove containers", config: unable(), fails: map[string]string{"backend/stores": "containers"}},
+		{name: "cannot remove containers", config: onlyListing(), fails: map[string]string{"backend/stores": "containers"}},
 	}
 }
 
@@ -45,14 +45,14 @@ func removing(name string, fails map[string]string, change func(fakeContainers) 
 	return breaking(name, fails, func(f *fakes) { f.containers.remove = change(f.containers) })
 }
 
-// unable lists containers, and is said to remove them.
-func unable() storetest.Config {
-	return around(func(b jettison.Partial) jettison.Backend { return &listing{b} })
+// onlyListing lists containers, and is said to remove them.
+func onlyListing() storetest.Config {
+	return around(func(b jettison.Partial) jettison.Backend { return &withoutRemoval{b} })
 }
 
-type listing struct{ partial }
+type withoutRemoval struct{ partial }
 
-func (b *listing) Update(ctx context.Context, fn func(jettison.Stores) error) error {
+func (b *withoutRemoval) Update(ctx context.Context, fn func(jettison.Stores) error) error {
 	return b.partial.Update(ctx, func(stores jettison.Stores) error {
 		stores.Containers = struct{ jettison.ContainerLister }{stores.Containers}
 		return fn(stores)

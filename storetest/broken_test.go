@@ -32,7 +32,8 @@ func remembering(name string, fails map[string]string, fresh func() func(*fakes)
 }
 
 func allBroken() []broken {
-	return slices.Concat(brokenImages(), brokenLayers(), brokenReferences(), brokenUses(), brokenRemovers(), brokenBackends())
+	return slices.Concat(brokenImages(), brokenLayers(), brokenReferences(), brokenUses(), brokenRemovers(), brokenBackends(),
+		brokenReferrers(), brokenPlatforms())
 }
 
 // The suite finds every broken store out, and says which promise it broke.

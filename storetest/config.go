@@ -37,6 +37,16 @@ type Config struct {
 	Leases bool
 	// Dangling says that a reference may name an image that is not there.
 	Dangling bool
+	// Referrers says that the images are a [jettison.ReferrerStore]. The store is
+	// asked for artifacts, and for images with a manifest, only then.
+	Referrers bool
+	// Platforms says that the images are a [jettison.PlatformStore]. The store is
+	// asked for indexes only then.
+	Platforms bool
+	// Document returns the document of an index that is in the store, byte for
+	// byte. If it is nil, a store is believed that the document of an index that
+	// it made is what its ID says.
+	Document func(t testing.TB, b jettison.Backend, index digest.Digest) []byte
 
 	// Damage makes the record of an image unreadable. If it is nil, what is
 	// promised about unreadable records is not tested.

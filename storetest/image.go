@@ -25,10 +25,11 @@ type Image struct {
 	// keeps no content ignores it.
 	Layers [][]byte
 	// Manifest is the manifest of an artifact, which has no configuration and no
-	// layers, or of an image in an index.
+	// layers, or of an image whose manifest others are about or that an index
+	// lists; nil for any other.
 	Manifest []byte
 	// Index is the document of an index, which has no configuration, and Images
-	// are what it lists, in its order.
+	// are what it lists, in its order: images with a manifest, and indexes.
 	Index  []byte
 	Images []Image
 }

@@ -3,47 +3,62 @@ package storetest
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// An IndexSpec says how to make up an index. Equal specs make equal indexes.
+// An IndexSpec says how to make up an index. Equal specs make equal indexes, and
+// taking an image out of one makes the index of the spec without it.
 type IndexSpec struct {
 	// Name makes the index different from others with equal fields.
 	Name string
 	// Images are those that it lists.
 	Images []Spec
 	// Attested has the places of images that an attestation in the index is
-	// about; the attestations come last.
+	// about.
 	Attested []int
+	// Indexes lie in the index; they come last.
+	Indexes []IndexSpec
 }
 
-// Image makes the index up. Its annotations have the name, and a field that no
-// specification knows, which must survive (rule M2).
+// Image makes the index up. Its annotations have the name; a field that no
+// specification knows and its white space must survive (rule M2).
 func (s IndexSpec) Image() Image {
-	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Annotations: map[string]string{"name": s.Name}}
-	index.SchemaVersion = 2
 	var made Image
+	var entries []string
+	add := func(img Image, desc ocispec.Descriptor) {
+		made.Images = append(made.Images, img)
+		entries = append(entries, string(marshal(desc)))
+	}
 	for _, spec := range s.Images {
 		img := spec.listed()
 		desc := describe(ocispec.MediaTypeImageManifest, img.Manifest)
 		platform := spec.platform()
 		desc.Platform = &platform
-		index.Manifests = append(index.Manifests, desc)
-		made.Images = append(made.Images, img)
+		add(img, desc)
 	}
 	for _, i := range s.Attested {
-		about := index.Manifests[i].Digest
-		img := Spec{Name: "attestation of " + about.String(), Platform: ocispec.Platform{OS: "unknown", Architecture: "unknown"}}.listed()
-		desc := describe(ocispec.MediaTypeImageManifest, img.Manifest)
-		desc.Platform = &ocispec.Platform{OS: "unknown", Architecture: "unknown"}
-		desc.Annotations = map[string]string{"vnd.docker.reference.digest": about.String(), "vnd.docker.reference.type": "attestation-manifest"}
-		index.Manifests = append(index.Manifests, desc)
-		made.Images = append(made.Images, img)
+		add(attestation(made.Images[i].ManifestDigest()))
 	}
-	made.Index = append([]byte(`{"x-unknown": [1, 2],`), marshal(index)[1:]...)
+	for _, nested := range s.Indexes {
+		img := nested.Image()
+		add(img, describe(ocispec.MediaTypeImageIndex, img.Index))
+	}
+	made.Index = fmt.Appendf(nil, "{\"x-unknown\": [1, 2],\n\"schemaVersion\":2, \"mediaType\":%q,\n\"manifests\":[\n  %s\n],\"annotations\": %s}",
+		ocispec.MediaTypeImageIndex, strings.Join(entries, ",\n  "), marshal(map[string]string{"name": s.Name}))
 	return made
+}
+
+// attestation is one about a manifest of the same index, as BuildKit makes it.
+func attestation(about digest.Digest) (Image, ocispec.Descriptor) {
+	nowhere := ocispec.Platform{OS: "unknown", Architecture: "unknown"}
+	img := Spec{Name: "attestation of " + about.String(), Platform: nowhere}.listed()
+	desc := describe(ocispec.MediaTypeImageManifest, img.Manifest)
+	desc.Platform = &nowhere
+	desc.Annotations = map[string]string{"vnd.docker.reference.digest": about.String(), "vnd.docker.reference.type": "attestation-manifest"}
+	return img, desc
 }
 
 // listed makes an image with a manifest.

@@ -87,7 +87,7 @@ func All() []Backend {
 func (b Backend) Config() storetest.Config {
 	var mu sync.Mutex
 	opened := make(map[jettison.Backend]*Opened)
-	return storetest.Config{
+	cfg := storetest.Config{
 		Open: func(t testing.TB, st storetest.State) jettison.Backend {
 			o := b.Open(t, st)
 			mu.Lock()
@@ -102,6 +102,8 @@ func (b Backend) Config() storetest.Config {
 		Containers: true,
 		Leases:     true,
 		Dangling:   b.Dangling,
+		Referrers:  b.Referrers,
+		Platforms:  b.Platforms,
 
 		RemovesContainers: b.RemovesContainers,
 
@@ -111,6 +113,14 @@ func (b Backend) Config() storetest.Config {
 			opened[backend].Damage(t, id)
 		},
 	}
+	if b.Platforms {
+		cfg.Document = func(t testing.TB, backend jettison.Backend, index digest.Digest) []byte {
+			mu.Lock()
+			defer mu.Unlock()
+			return opened[backend].Document(t, index)
+		}
+	}
+	return cfg
 }
 
 // An Engine changes a store as a container engine does beside the deletions.
@@ -156,6 +166,9 @@ type Inspector interface {
 	Containers(ctx context.Context) ([]jettison.Container, error)
 	// Problems says what of the store does not fit together.
 	Problems(ctx context.Context) ([]string, error)
+	// Document reads the document of an index; it is called only where the
+	// backend takes platforms out of them.
+	Document(ctx context.Context, index digest.Digest) ([]byte, error)
 }
 
 // Opened is an open backend and the powers of a test over it.
@@ -208,6 +221,16 @@ func (o *Opened) Damage(t testing.TB, id digest.Digest) {
 	if err := o.engine.Damage(t.Context(), id); err != nil {
 		t.Fatalf("damage %s: %v", id, err)
 	}
+}
+
+// Document returns the document of an index, byte for byte.
+func (o *Opened) Document(t testing.TB, index digest.Digest) []byte {
+	t.Helper()
+	data, err := o.engine.Document(t.Context(), index)
+	if err != nil {
+		t.Fatalf("document of %s: %v", index, err)
+	}
+	return data
 }
 
 // Reopen closes a store that has a file, waits for what that leaves to be done,

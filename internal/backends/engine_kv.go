@@ -87,7 +87,13 @@ func imageSpec(img storetest.Image) imagestore.Spec {
 func indexSpec(img storetest.Image) imagestore.IndexSpec {
 	spec := imagestore.IndexSpec{Documents: []imagestore.Document{{Data: img.Index}}}
 	for _, part := range img.Images {
-		spec.Manifests = append(spec.Manifests, imageSpec(part))
+		if part.Index == nil {
+			spec.Manifests = append(spec.Manifests, imageSpec(part))
+			continue
+		}
+		nested := indexSpec(part)
+		spec.Documents = append(spec.Documents, nested.Documents...)
+		spec.Manifests = append(spec.Manifests, nested.Manifests...)
 	}
 	return spec
 }
@@ -184,6 +190,14 @@ func (e *kvEngine) Contents(ctx context.Context) ([]imagestore.Content, error) {
 		return nil
 	})
 	return found, err
+}
+
+func (e *kvEngine) Document(ctx context.Context, index digest.Digest) (data []byte, err error) {
+	err = e.Read(ctx, func(tx *kvstore.Tx) (err error) {
+		data, err = tx.Images.Document(ctx, index)
+		return err
+	})
+	return data, err
 }
 
 func (e *kvEngine) Containers(ctx context.Context) ([]jettison.Container, error) {

@@ -105,7 +105,7 @@ func (e *layoutEngine) create(ctx context.Context, tx *ocilayout.Tx, img storete
 	if root == nil {
 		root, mediaType = LayoutManifest(img), ocispec.MediaTypeImageManifest
 	}
-	if err := e.write(img, root); err != nil {
+	if err := e.write(img); err != nil {
 		return err
 	}
 	_, err := tx.Add(ctx, ocispec.Descriptor{
@@ -117,13 +117,15 @@ func (e *layoutEngine) create(ctx context.Context, tx *ocilayout.Tx, img storete
 }
 
 // write writes the blobs of an image, and those of what it lists.
-func (e *layoutEngine) write(img storetest.Image, root []byte) error {
-	blobs := append(slices.Clip(img.Layers), root)
+func (e *layoutEngine) write(img storetest.Image) error {
+	blobs := slices.Clip(img.Layers)
 	switch {
+	case img.Index != nil:
+		blobs = append(blobs, img.Index)
 	case img.Config != nil:
-		blobs = append(blobs, img.Config)
-	case img.Index == nil: // an artifact, whose configuration is empty
-		blobs = append(blobs, ocispec.DescriptorEmptyJSON.Data)
+		blobs = append(blobs, LayoutManifest(img), img.Config)
+	default: // an artifact, whose configuration is empty
+		blobs = append(blobs, LayoutManifest(img), ocispec.DescriptorEmptyJSON.Data)
 	}
 	files := make(map[string][]byte, len(blobs))
 	for _, blob := range blobs {
@@ -133,7 +135,7 @@ func (e *layoutEngine) write(img storetest.Image, root []byte) error {
 		return err
 	}
 	for _, part := range img.Images {
-		if err := e.write(part, LayoutManifest(part)); err != nil {
+		if err := e.write(part); err != nil {
 			return err
 		}
 	}
@@ -243,6 +245,11 @@ func noteLayers(ctx context.Context, images jettison.ImageStore, chain digest.Di
 		chain = layer.Parent
 	}
 	return nil
+}
+
+func (e *layoutEngine) Document(_ context.Context, index digest.Digest) ([]byte, error) {
+	data, err := os.ReadFile(e.blob(index))
+	return data, class.Wrap(class.Unavailable, err)
 }
 
 func (e *layoutEngine) Containers(context.Context) ([]jettison.Container, error) {

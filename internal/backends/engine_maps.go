@@ -125,6 +125,11 @@ func (e *mapEngine) Containers(context.Context) ([]jettison.Container, error) {
 	return e.users.all(), nil
 }
 
+// Document has nothing to return: the maps hold no indexes.
+func (e *mapEngine) Document(_ context.Context, index digest.Digest) ([]byte, error) {
+	return nil, class.Errorf(class.NotFound, "no index %s", index)
+}
+
 // reopen does nothing: the maps are all there is.
 func (e *mapEngine) Reopen(context.Context) error { return nil }
 

@@ -1,0 +1,123 @@
+package storetest_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/backends"
+	"github.com/jettison-oci/jettison/storetest"
+)
+
+// A replacing function takes manifests out of an index.
+type replacing = func(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error)
+
+// fakeAbilities are those that images may have beside the others.
+type fakeAbilities struct {
+	referrers, subjects func(ctx context.Context, id digest.Digest) ([]digest.Digest, error)
+	without             func(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error)
+	replace             replacing
+}
+
+// ableImages are images with all abilities.
+type ableImages struct {
+	fakeImages
+	able fakeAbilities
+}
+
+var (
+	_ jettison.ReferrerStore = ableImages{}
+	_ jettison.PlatformStore = ableImages{}
+)
+
+func (f ableImages) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	return f.able.referrers(ctx, id)
+}
+
+func (f ableImages) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	return f.able.subjects(ctx, id)
+}
+
+func (f ableImages) Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error) {
+	return f.able.without(ctx, id, manifests)
+}
+
+func (f ableImages) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
+	return f.able.replace(ctx, id, manifests)
+}
+
+// ableFakes are fakes of stores with all abilities.
+type ableFakes struct {
+	*fakes
+	able fakeAbilities
+	// writable says that it is an update.
+	writable bool
+}
+
+// whole is the correct backend with all abilities around which broken ones are.
+func whole() backends.Backend { return backends.All()[1] }
+
+// fakedWhole is that backend, with stores that are changed on their way to a
+// function.
+type fakedWhole struct {
+	jettison.Backend
+	change func(*ableFakes)
+}
+
+func (b *fakedWhole) wrap(writable bool, fn func(jettison.Stores) error) func(jettison.Stores) error {
+	return func(s jettison.Stores) error {
+		referrers, indexes := s.Images.(jettison.ReferrerStore), s.Images.(jettison.PlatformStore) //nolint:errcheck,forcetypeassert // it has all
+		f := &ableFakes{newFakes(s), fakeAbilities{referrers.Referrers, referrers.Subjects, indexes.Without, indexes.Replace}, writable}
+		b.change(f)
+		s = f.stores()
+		s.Images = ableImages{f.images, f.able}
+		return fn(s)
+	}
+}
+
+func (b *fakedWhole) View(ctx context.Context, fn func(jettison.Stores) error) error {
+	return b.Backend.View(ctx, b.wrap(false, fn))
+}
+
+func (b *fakedWhole) Update(ctx context.Context, fn func(jettison.Stores) error) error {
+	return b.Backend.Update(ctx, b.wrap(true, fn))
+}
+
+// breakingWhole is a broken store with all abilities.
+func breakingWhole(name string, fails map[string]string, change func(*ableFakes)) broken {
+	return rememberingWhole(name, fails, func() func(*ableFakes) { return change })
+}
+
+// rememberingWhole is one whose stores are changed by what fresh returns for each
+// store.
+func rememberingWhole(name string, fails map[string]string, fresh func() func(*ableFakes)) broken {
+	return broken{name: name, fails: fails, config: aroundWhole(func(b jettison.Backend) jettison.Backend {
+		return &fakedWhole{b, fresh()}
+	})}
+}
+
+// aroundWhole is the configuration of a backend that wraps one with all
+// abilities.
+func aroundWhole(wrap func(jettison.Backend) jettison.Backend) storetest.Config {
+	cfg := whole().Config()
+	inner := make(map[jettison.Backend]*backends.Opened)
+	cfg.Open = func(t testing.TB, st storetest.State) jettison.Backend {
+		o := whole().Open(t, st)
+		b := wrap(o.Backend)
+		inner[b] = o
+		return b
+	}
+	cfg.Document = func(t testing.TB, b jettison.Backend, id digest.Digest) []byte { return inner[b].Document(t, id) }
+	cfg.Damage = func(t testing.TB, b jettison.Backend, id digest.Digest) { inner[b].Damage(t, id) }
+	return cfg
+}
+
+// The wrapper around the backend with all abilities breaks nothing by itself.
+func TestUnbrokenWhole(t *testing.T) {
+	for _, f := range storetest.Check(t, breakingWhole("", nil, func(*ableFakes) {}).config) {
+		t.Errorf("%s: %s", f.Case, f)
+	}
+}
