@@ -9,12 +9,13 @@ import (
 
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/kvstore"
+	"github.com/jettison-oci/jettison/refstore"
 )
 
 // readRecords reads every record. One that cannot be read is an error.
 func (j *judge) readRecords(ctx context.Context, tx *kvstore.Tx) error {
 	for _, read := range []func(context.Context, *kvstore.Tx) error{
-		j.readImages, j.readLayers, j.readContents, j.readReferences, j.readContainers, j.readLeases,
+		j.readDocuments, j.readImages, j.readLayers, j.readContents, j.readReferences, j.readContainers, j.readLeases,
 	} {
 		if err := read(ctx, tx); err != nil {
 			return err
@@ -28,8 +29,8 @@ func (j *judge) readImages(ctx context.Context, tx *kvstore.Tx) error {
 		if err != nil {
 			return err
 		}
-		if img.Layer != "" {
-			j.layers[img.Layer]++
+		for _, top := range img.Chains() {
+			j.layers[top]++
 		}
 		for _, c := range img.Content {
 			j.contents[c.Digest]++
@@ -38,6 +39,8 @@ func (j *judge) readImages(ctx context.Context, tx *kvstore.Tx) error {
 			j.needImage(img.Parent, "the child "+img.ID.String())
 			j.index["child/"+img.Parent.String()+"/"+img.ID.String()] = ""
 		}
+		j.links(img)
+		j.compareDocuments(img)
 		size, err := sizeOf(ctx, tx, img)
 		if err != nil {
 			return err
@@ -52,13 +55,15 @@ func (j *judge) readImages(ctx context.Context, tx *kvstore.Tx) error {
 // sizeOf adds up the content of an image, each piece once.
 func sizeOf(ctx context.Context, tx *kvstore.Tx, img imagestore.Image) (size int64, err error) {
 	all := slices.Clone(img.Content)
-	for id := img.Layer; id != ""; {
-		layer, err := tx.Images.Layer(ctx, id)
-		if err != nil {
-			return 0, err
+	for _, id := range img.Chains() {
+		for id != "" {
+			layer, err := tx.Images.Layer(ctx, id)
+			if err != nil {
+				return 0, err
+			}
+			all = append(all, layer.Content...)
+			id = layer.Parent
 		}
-		all = append(all, layer.Content...)
-		id = layer.Parent
 	}
 	seen := make(map[digest.Digest]bool)
 	for _, c := range all {
@@ -129,6 +134,9 @@ func (j *judge) readReferences(ctx context.Context, tx *kvstore.Tx) error {
 		}
 		j.needImage(ref.ID, "reference "+ref.Ref.String())
 		j.index["idref/"+ref.ID.String()+"/"+ref.Ref.String()] = ""
+		if subject, ok := refstore.SubjectOf(ref.Ref); ok {
+			j.index["about/"+subject.String()+"/"+ref.Ref.String()] = ""
+		}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kvstore"
@@ -33,11 +34,13 @@ type Report struct {
 // Records looks at the records of a store.
 func Records(ctx context.Context, db kv.DB) (*Report, error) {
 	j := &judge{
-		keys:     make(map[string]string),
-		index:    make(map[string]string),
-		layers:   make(map[digest.Digest]int),
-		contents: make(map[digest.Digest]int),
-		report:   &Report{Records: make(map[string]string), sizes: make(map[digest.Digest]int64)},
+		keys:      make(map[string]string),
+		index:     make(map[string]string),
+		layers:    make(map[digest.Digest]int),
+		contents:  make(map[digest.Digest]int),
+		documents: make(map[digest.Digest][]digest.Digest),
+		lists:     make(map[digest.Digest][]ocispec.Descriptor),
+		report:    &Report{Records: make(map[string]string), sizes: make(map[digest.Digest]int64)},
 	}
 	// The two views see the same state, for nobody changes it.
 	if err := db.View(ctx, func(r kv.Reader) error { return j.readKeys(ctx, r) }); err != nil {
@@ -62,19 +65,24 @@ type judge struct {
 	index map[string]string
 	// layers and contents count who holds them by the records.
 	layers, contents map[digest.Digest]int
-	report           *Report
+	// documents are those of each index, and lists what each of them lists.
+	documents map[digest.Digest][]digest.Digest
+	lists     map[digest.Digest][]ocispec.Descriptor
+	report    *Report
 }
 
 func (j *judge) problem(format string, args ...any) {
 	j.report.Problems = append(j.report.Problems, fmt.Sprintf(format, args...))
 }
 
+// found are the kinds of keys by which records are found.
+func found() []string {
+	return []string{"child", "idref", "name", "use", "manifest", "subject", "about"}
+}
+
 // readKeys reads all keys and sorts out those of an unknown kind.
 func (j *judge) readKeys(ctx context.Context, r kv.Reader) error {
-	known := []string{
-		"image", "layer", "content", "garbage", "ref", "container", "lease", "meta",
-		"child", "idref", "name", "use",
-	}
+	known := append([]string{"image", "layer", "content", "garbage", "ref", "container", "lease", "meta", "index"}, found()...)
 	for entry, err := range r.Scan(ctx, nil) {
 		if err != nil {
 			return err
@@ -105,7 +113,7 @@ func (j *judge) compareIndexes() {
 	for key := range j.keys {
 		kind, _, _ := strings.Cut(key, "/")
 		_, wanted := j.index[key]
-		if slices.Contains([]string{"child", "idref", "name", "use"}, kind) && !wanted {
+		if slices.Contains(found(), kind) && !wanted {
 			j.problem("index key %q belongs to no record", key)
 		}
 	}
