@@ -48,6 +48,9 @@ func operations() []operation {
 			actions: []action{deletes("app")}, steps: 4,
 		},
 		{name: "delete with ancestors", prepare: family, actions: []action{deletes("child")}, steps: 7},
+		{name: "load an index", prepare: with("app", "os"), actions: []action{loadingIndex}, steps: 30},
+		{name: "remove a platform", prepare: prepared(loadingIndex), actions: []action{removesPlatform}, steps: 4},
+		{name: "delete an index", prepare: prepared(loadingIndex, removesPlatform), actions: []action{deletes("multi")}, steps: 4},
 		{name: "prune", prepare: many, actions: []action{prunes}, steps: 25},
 		{
 			name: "clear marks", prepare: with("app", "os"), before: makesMarks,

@@ -21,10 +21,7 @@ func (j *judge) links(img imagestore.Image) {
 	for _, m := range img.Manifests {
 		of = append(of, m.Digest)
 	}
-	for _, doc := range j.documents[img.ID] {
-		of = append(of, doc)
-	}
-	for _, dgst := range of {
+	for _, dgst := range append(of, j.documents[img.ID]...) {
 		if dgst != "" && dgst != img.ID {
 			j.index["manifest/"+dgst.String()+"/"+img.ID.String()] = ""
 		}
