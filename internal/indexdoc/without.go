@@ -8,16 +8,20 @@ import (
 
 // A Document is an index as it lies in a registry.
 type Document struct {
+	// Digest is that of Data.
 	Digest digest.Digest
-	Data   []byte
+	// Data is the index, byte for byte.
+	Data []byte
 	// Was is the digest that it had before.
 	Was digest.Digest
 }
 
 // An Error says which document is wrong.
 type Error struct {
+	// Digest is that of the document.
 	Digest digest.Digest
-	Err    error
+	// Err is what is wrong with it.
+	Err error
 }
 
 // Error names the document.
