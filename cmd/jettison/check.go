@@ -168,7 +168,7 @@ func (s *settings) repairLayout(cmd *cobra.Command, layout *ocilayout.Layout, fl
 // stand.
 func unlessMended(findings []check.Finding) error {
 	if len(check.Left(findings)) > 0 {
-		return errReported
+		return &reported{}
 	}
 	return nil
 }

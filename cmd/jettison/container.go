@@ -83,10 +83,11 @@ type containerRow struct {
 	Image   digest.Digest   `json:",omitempty"`
 	Mounts  []digest.Digest `json:",omitempty"`
 	Running bool
+	Owner   string `json:",omitempty"` // if that is another than the engine
 }
 
 func containerOf(c jettison.Container) containerRow {
-	return containerRow{ID: c.ID, Name: c.Name, Image: c.Image, Mounts: c.Mounts, Running: c.Running}
+	return containerRow{ID: c.ID, Name: c.Name, Image: c.Image, Mounts: c.Mounts, Running: c.Running, Owner: c.Owner}
 }
 
 func newContainerList(set *settings) *cobra.Command {

@@ -14,13 +14,6 @@ import (
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
-// The exit statuses. A command that is carried out has 0.
-const (
-	exitFailed      = 1   // refused or failed
-	exitUsage       = 2   // not understood
-	exitInterrupted = 130 // as by shells, of a command that an interrupt ended
-)
-
 func main() {
 	os.Exit(run(os.Args[1:]))
 }
@@ -45,11 +38,11 @@ func run(args []string) int {
 
 // conclude says what went wrong and returns the exit status.
 func conclude(ctx context.Context, cmd *cobra.Command, err error) int {
-	status := exitStatus(err)
+	status := exitStatus(err, exitCodesOf(cmd))
 	w := cmd.ErrOrStderr()
 	switch {
 	case err == nil || isReported(err):
-	case status == exitUsage:
+	case isUsage(err):
 		note(w, "Error: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		status = exitInterrupted

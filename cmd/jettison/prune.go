@@ -28,7 +28,10 @@ command line says comes on top. See docs/policy.md.
 
 On a terminal you are asked first; --force skips that. --dry-run changes nothing
 and prints what would go and what of the choice stays; --explain says of every
-image that stays why it does.`
+image that stays why it does.
+
+With --exit-codes podman a failure and wrong usage have the exit status 125, the
+latter if the flag stands before it.`
 
 const pruneExample = `  jettison prune --dry-run
   jettison prune -a --keep-last 3 --protect 'base:*' --filter until=168h
@@ -39,6 +42,7 @@ const pruneExample = `  jettison prune --dry-run
 type pruneFlags struct {
 	dryRun, explain, force, yes bool
 	policy                      string
+	exitCodes                   exitCodes
 
 	// These can stand in a policy file too: see policyKeys.
 	all               bool
@@ -77,6 +81,7 @@ func (f *pruneFlags) register(set *pflag.FlagSet) {
 	set.BoolVar(&f.explain, "explain", false, "print why each image that stays is kept")
 	set.BoolVarP(&f.force, "force", "f", false, "do not ask")
 	set.BoolVarP(&f.yes, "yes", "y", false, "do not ask, as --force")
+	f.exitCodes.register(set)
 	set.StringVar(&f.policy, "policy", "", "YAML `FILE` with filters and policy")
 	set.BoolVarP(&f.all, "all", "a", false, "remove every image without a use, not only dangling ones")
 	set.StringArrayVar(&f.filters, "filter", nil, "choose only images that pass `KEY=VALUE`; may be repeated")

@@ -21,7 +21,20 @@ them out of it. What is about an image, such as its signature, goes with it,
 unless that has a tag of its own.
 
 Images in use and images with children stay; --force overrides what can be
-forced, and the error says what stands in the way.`
+forced, and the error says what stands in the way. With --remove-containers the
+containers that use an image go first, running ones too, if nothing else keeps
+it; a line on standard output names each. --ignore makes a reference that means
+nothing no error.
+
+With --format json there is a line for each reference, the same for a dry run:
+  Reference, Image   what was asked for, and the ID of the image that it means
+  Containers         those that were removed first: ID, Name, Owner, Running
+  Records            as Docker's API has them: Untagged or Deleted
+  SpaceReclaimed     in bytes
+  Kept               the images that were reached and stay, with the reasons
+  Error              why nothing was done; standard error says more
+
+` + exitCodesHelp
 
 const removeExample = `  jettison rmi app:1.0
   jettison rmi --dry-run app:1.0 web:1.0
@@ -30,8 +43,10 @@ const removeExample = `  jettison rmi app:1.0
 
 // removeFlags are the flags of rmi.
 type removeFlags struct {
-	force, noPrune, dryRun bool
-	platforms              []string
+	force, noPrune, dryRun   bool
+	ignore, removeContainers bool
+	platforms                []string
+	exitCodes                exitCodes
 }
 
 func newRemove(set *settings) *cobra.Command {
@@ -60,6 +75,9 @@ func newRemove(set *settings) *cobra.Command {
 	f.BoolVarP(&flags.force, "force", "f", false, "remove although the image has further references or stopped containers")
 	f.BoolVar(&flags.noPrune, "no-prune", false, "leave ancestors that nothing needs any more")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "print what would be removed and what kept, and change nothing")
+	f.BoolVar(&flags.ignore, "ignore", false, "take a reference that means nothing for one that has gone already")
+	f.BoolVar(&flags.removeContainers, "remove-containers", false, "remove the containers that use an image, if nothing else keeps it")
+	flags.exitCodes.register(f)
 	f.StringArrayVar(&flags.platforms, "platform", nil, "remove only `PLATFORM` (os/arch[/variant]) from an image for several, with --force; another image only if it is for that. May be repeated")
 	return cmd
 }
@@ -68,104 +86,35 @@ func newRemove(set *settings) *cobra.Command {
 // usage.
 func (f *removeFlags) options(set *pflag.FlagSet) (jettison.RemoveOptions, error) {
 	platforms, err := platformFlags(set, f.platforms...)
-	return jettison.RemoveOptions{Force: f.force, PruneChildren: !f.noPrune, Platforms: platforms}, err
+	return jettison.RemoveOptions{
+		Force: f.force, PruneChildren: !f.noPrune, Platforms: platforms,
+		RemoveContainers: f.removeContainers, Ignore: f.ignore,
+	}, err
 }
 
-// remove removes the references and prints what has gone.
+// remove removes the references and prints what has gone, also before a failure.
 func (s *settings) remove(cmd *cobra.Command, refs []string, opts jettison.RemoveOptions) error {
 	return s.change(cmd, func(store *opened) error {
 		reports, err := store.service.ImagesDelete(cmd.Context(), refs, opts)
-		out := printer{w: cmd.OutOrStdout()}
-		var failures []failure
+		results := make([]removal, 0, len(reports))
 		for _, r := range reports {
-			for _, record := range r.Records {
-				out.value(s.format, record, record.String())
-			}
-			failures = append(failures, failure{reference: r.Reference, err: r.Err})
+			results = append(results, removedOf(r))
 		}
-		if err != nil {
-			return err
-		}
-		return cmp.Or(s.reportAll(cmd, failures), out.err)
+		return cmp.Or(err, s.printRemovals(cmd, store, results, removed))
 	})
 }
 
-// planRemoval prints what remove would do: for each reference what goes, then
-// what stays of all that they reach.
+// planRemoval prints what remove would do.
 func (s *settings) planRemoval(cmd *cobra.Command, refs []string, opts jettison.RemoveOptions) error {
 	return s.read(cmd, func(store *opened) error {
 		plan, err := store.service.PlanDelete(cmd.Context(), refs, opts)
 		if err != nil {
 			return err
 		}
-		kept, err := namedKept(cmd.Context(), store, plan.Kept(), plan.Records())
-		if err != nil {
-			return err
+		results := make([]removal, 0, len(plan.Removals))
+		for i := range plan.Removals {
+			results = append(results, plannedOf(&plan.Removals[i]))
 		}
-		out := printer{w: cmd.OutOrStdout()}
-		if s.format == formatJSON {
-			out.removalJSON(plan, kept)
-		} else {
-			out.removal(plan, kept)
-		}
-		var failures []failure
-		for _, removal := range plan.Removals {
-			failures = append(failures, failure{reference: removal.Reference, err: removal.Err})
-		}
-		return cmp.Or(s.reportAll(cmd, failures), out.err)
+		return s.printRemovals(cmd, store, results, planned)
 	})
-}
-
-// removal writes a plan as text. Where nothing would go there is nothing to
-// sum up.
-func (p *printer) removal(plan *jettison.Plan, kept []keptImage) {
-	records := plan.Records()
-	p.planned(records)
-	for _, k := range kept {
-		p.linef("Would keep: %s", k)
-	}
-	if len(records) > 0 {
-		p.linef("Would reclaim: %s", size(plan.SpaceReclaimed()))
-	}
-}
-
-// planned writes the records of what has not been done.
-func (p *printer) planned(records []jettison.DeleteResponse) {
-	for _, record := range records {
-		if record.Untagged != "" {
-			p.linef("Would untag: %s", record.Untagged)
-		} else {
-			p.linef("Would delete: %s", record.Deleted)
-		}
-	}
-}
-
-// plannedRemoval is the JSON of what one reference would lead to.
-type plannedRemoval struct {
-	Reference      string
-	Image          string                    `json:",omitempty"`
-	Records        []jettison.DeleteResponse `json:",omitempty"`
-	SpaceReclaimed int64
-	Error          string `json:",omitempty"`
-}
-
-// removalJSON writes a plan as JSON: a line for each reference, then one for
-// each image that stays.
-func (p *printer) removalJSON(plan *jettison.Plan, kept []keptImage) {
-	for i := range plan.Removals {
-		removal := &plan.Removals[i]
-		out := plannedRemoval{
-			Reference:      removal.Reference,
-			Image:          removal.Image.String(),
-			Records:        removal.Records(),
-			SpaceReclaimed: removal.SpaceReclaimed(),
-		}
-		if removal.Err != nil {
-			out.Error = removal.Err.Error()
-		}
-		p.json(out)
-	}
-	for _, k := range kept {
-		p.json(k)
-	}
 }

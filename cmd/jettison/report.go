@@ -38,14 +38,17 @@ func report(w io.Writer, format string, f failure) {
 // reportAll reports the failures that are some; if there are any, it returns
 // the error of a command that has reported its errors.
 func (s *settings) reportAll(cmd *cobra.Command, failures []failure) error {
-	var result error
+	var some []failure
 	for _, f := range failures {
 		if f.err != nil {
 			report(cmd.ErrOrStderr(), s.format, f)
-			result = errReported
+			some = append(some, f)
 		}
 	}
-	return result
+	if len(some) == 0 {
+		return nil
+	}
+	return &reported{some}
 }
 
 func conflictsOf(err error) []conflict.Conflict {
@@ -71,7 +74,7 @@ type conflictJSON struct {
 	ID        string `json:",omitempty"`
 	Name      string `json:",omitempty"` // of a container
 	Purpose   string `json:",omitempty"` // of a lease
-	Owner     string `json:",omitempty"` // of a lease
+	Owner     string `json:",omitempty"` // of a lease, or of a container that is not the engine's
 	Reference string `json:",omitempty"`
 }
 
@@ -83,7 +86,7 @@ func failureOf(f failure) failureJSON {
 			ID:      cmp.Or(c.Child.String(), c.Container.ID, c.Lease.ID),
 			Name:    c.Container.Name,
 			Purpose: string(c.Lease.Kind),
-			Owner:   c.Lease.Owner,
+			Owner:   cmp.Or(c.Lease.Owner, c.Container.Owner),
 		}
 		if c.Reference != nil {
 			row.Reference = reference.FamiliarString(c.Reference)

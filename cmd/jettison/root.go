@@ -20,7 +20,8 @@ Results go to standard output, all else to standard error. With --format json
 errors and warnings are JSON too, one value per line.
 
 Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted. What
-had been committed before an interrupt stays.`
+had been committed before an interrupt stays. rmi and prune have those of Podman
+with --exit-codes podman.`
 
 const rootExample = `  jettison load -i images.tar
   jettison images
@@ -66,35 +67,6 @@ func newRoot() *cobra.Command {
 		newSave(set), newImport(set), newCopy(set), newHistory(set),
 	)
 	return root
-}
-
-// A failed error is one of carrying out a command that was understood.
-type failed struct{ error }
-
-func (f failed) Unwrap() error { return f.error }
-
-// A misused error is one of the command line that shows only once the store is
-// open.
-type misused struct{ error }
-
-func (m misused) Unwrap() error { return m.error }
-
-// errReported stands for errors that have been printed already.
-var errReported = errors.New("errors have been reported")
-
-func isReported(err error) bool { return errors.Is(err, errReported) }
-
-// exitStatus is the one of a command that ended with err.
-func exitStatus(err error) int {
-	var f failed
-	var m misused
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &f) && !errors.As(err, &m):
-		return exitFailed
-	}
-	return exitUsage
 }
 
 // action makes a cobra action of fn, whose errors are failures of a command
