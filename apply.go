@@ -35,7 +35,8 @@ type RemoveReport struct {
 // Apply carries out a plan exactly as it says. If the stores have changed since
 // in a way that matters to the plan, nothing is done and the error, of class
 // Conflict, names the first difference. A removal that the plan refuses is
-// skipped. The records and errors are those of [Service.ImageDelete].
+// skipped. The records and errors are those of [Service.ImageDelete]; of containers
+// that went (rule D17) the plan and the events tell.
 func (s *Service) Apply(ctx context.Context, plan *Plan) ([]DeleteResponse, error) {
 	if plan == nil {
 		return nil, class.Errorf(class.InvalidArgument, "there is no plan to apply")

@@ -176,7 +176,7 @@ func (p *planner) removeByReference(ctx context.Context, r *Removal, t target, o
 		}
 	}
 	if len(rest) == 0 && t.image != nil { // D17
-		if err := p.clearUses(ctx, r, t.id, opts); err != nil {
+		if err := p.clearUses(ctx, r, t.id, going, opts); err != nil {
 			return err
 		}
 	}

@@ -149,6 +149,9 @@ func (o *overlay) Leases(ctx context.Context, id digest.Digest) ([]conflict.Leas
 // removeReference notes that ref will be gone.
 func (o *overlay) removeReference(ref reference.Named) { o.refs[ref.String()] = true }
 
+// restoreReference notes that ref stays after all.
+func (o *overlay) restoreReference(ref reference.Named) { delete(o.refs, ref.String()) }
+
 // removeReferences notes that all references to the image will be gone.
 func (o *overlay) removeReferences(id digest.Digest) { o.images[id] |= untagged }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison/conflict"
@@ -24,13 +25,13 @@ func (p *planner) canRemoveContainers(opts RemoveOptions) error {
 }
 
 // clearUses plans the removal of the containers that use an image whose last
-// reference goes, if nothing else keeps it: neither a child or a lease nor what it
-// is about (rule D17).
-func (p *planner) clearUses(ctx context.Context, r *Removal, id digest.Digest, opts RemoveOptions) error {
+// references are going, if nothing else keeps it: neither a child or a lease nor
+// what it is about (rule D17).
+func (p *planner) clearUses(ctx context.Context, r *Removal, id digest.Digest, going []reference.Named, opts RemoveOptions) error {
 	if !opts.RemoveContainers {
 		return nil
 	}
-	held, err := p.isHeld(ctx, id)
+	held, err := p.isHeldWithout(ctx, id, going)
 	if err != nil || held {
 		return err
 	}
@@ -39,6 +40,20 @@ func (p *planner) clearUses(ctx context.Context, r *Removal, id digest.Digest, o
 		return err
 	}
 	return p.removeUsers(ctx, r, id, opts)
+}
+
+// isHeldWithout is isHeld for the time when these references are gone: one of them
+// may be what says that the image is about another (rule S5).
+func (p *planner) isHeldWithout(ctx context.Context, id digest.Digest, going []reference.Named) (bool, error) {
+	for _, ref := range going {
+		p.removeReference(ref)
+	}
+	defer func() {
+		for _, ref := range going {
+			p.restoreReference(ref)
+		}
+	}()
+	return p.isHeld(ctx, id)
 }
 
 // removeUsers plans the removal of the containers that use the image, sorted by
