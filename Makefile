@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 # The modules of the workspace, and those whose pins are their own.
-MODULES := . cmd/jettison transfer
+MODULES := . adapters/podman cmd/jettison transfer
 OUTSIDE := $(patsubst %/go.mod,%,$(wildcard compare/go.mod tools/benchreport/go.mod))
 
 FUZZTIME  ?= 20000x
@@ -15,6 +15,12 @@ LOSSES    ?= 20
 TESTFLAGS ?=
 SOAK      ?= 1m
 CHECKS    ?= 2000
+
+# What adapters/podman, and the command with it, are built with: without these, cgo
+# wants the headers of btrfs. A -tags on a command line takes the place of that in
+# GOFLAGS, so it has to name them too.
+TAGS := exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper,containers_image_openpgp
+export GOFLAGS := $(strip $(GOFLAGS) -tags=$(TAGS))
 
 ROOT := $(CURDIR)
 BIN  := $(ROOT)/.bin
@@ -48,7 +54,7 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 
 .PHONY: test-interop
 test-interop: ## Run the tests with skopeo, umoci and podman, which must be there
-	@cd cmd/jettison && go test -count=1 -tags interop -run '^TestInterop$$' .
+	@cd cmd/jettison && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop$$' .
 
 .PHONY: crash
 crash: ## Kill a process at work KILLS times (500); try LOSSES random losses (20) at each step of each operation
@@ -95,7 +101,7 @@ compare: ## Compare with Docker's own code: every test, then the speed
 
 .PHONY: vet
 vet: ## Run go vet
-	@$(call each,go vet -tags interop ./...)
+	@$(call each,go vet -tags interop,$(TAGS) ./...)
 	@$(call outside,go vet ./...)
 
 .PHONY: lint

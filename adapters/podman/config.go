@@ -1,0 +1,133 @@
+package podman
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/pkg/errors"
+	"go.podman.io/storage"
+)
+
+// A config is what the documents of an image tell. It is never changed.
+type config struct {
+	// list says that the image is a list of others: it has no configuration.
+	list     bool
+	created  *time.Time
+	platform ocispec.Platform
+	labels   map[string]string
+	diffIDs  []digest.Digest
+	history  []ocispec.History
+}
+
+// configs are the documents of images that were read. Those of one ID never
+// change, so each is read once.
+type configs struct {
+	mu   sync.Mutex
+	byID map[digest.Digest]*config
+}
+
+func newConfigs() *configs { return &configs{byID: make(map[digest.Digest]*config)} }
+
+// keep lets go of what belongs to other images than these.
+func (c *configs) keep(images map[digest.Digest]*image) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.byID {
+		if images[id] == nil {
+			delete(c.byID, id)
+		}
+	}
+}
+
+func (c *configs) get(id digest.Digest) *config {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byID[id]
+}
+
+func (c *configs) put(id digest.Digest, read *config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byID[id] = read
+}
+
+// config returns what the documents of the image tell, or nil when they tell
+// nothing, for one is missing or damaged; that is a warning. The error is that of
+// the store: it says nothing about the documents.
+func (st *state) config(ctx context.Context, img *image) (*config, error) {
+	if err := st.read(ctx); err != nil {
+		return nil, err
+	}
+	if known := st.owner.configs.get(img.id); known != nil {
+		return known, nil
+	}
+	read, damage := st.readConfig(img)
+	if damage == nil {
+		st.owner.configs.put(img.id, read)
+		return read, nil
+	}
+	if _, err := st.owner.store.Image(img.ID); err != nil {
+		return nil, storageError(err) // it is another's deletion, and no damage
+	}
+	if !st.warned[img.id] {
+		st.warned[img.id] = true
+		st.owner.log.WarnContext(ctx, "image is damaged", "image", img.id, "error", damage)
+	}
+	return read, nil
+}
+
+// readConfig reads the manifest of an image and, unless it is a list, its
+// configuration. What is readable of them comes back beside the error.
+func (st *state) readConfig(img *image) (*config, error) {
+	manifest, damage := st.readManifest(img)
+	if damage == nil && manifest.Config == nil && manifest.Manifests != nil {
+		return &config{list: true}, nil
+	}
+	key := img.id.String()
+	if damage == nil && manifest.Config != nil && !slices.Contains(img.BigDataNames, key) {
+		key = manifest.Config.Digest.String()
+	}
+	data, err := st.owner.store.ImageBigData(img.ID, key)
+	if err != nil {
+		return nil, errors.WithMessage(err, "configuration")
+	}
+	read, err := parseConfig(data)
+	if err != nil {
+		return nil, errors.WithMessage(err, "configuration")
+	}
+	return read, damage
+}
+
+// A manifest is what is read of the manifest of an image or of a list.
+type manifest struct {
+	Config    *ocispec.Descriptor  `json:"config"`
+	Manifests []ocispec.Descriptor `json:"manifests"`
+}
+
+func (st *state) readManifest(img *image) (manifest, error) {
+	var read manifest
+	data, err := st.owner.store.ImageBigData(img.ID, storage.ImageDigestBigDataKey)
+	if err == nil {
+		err = json.Unmarshal(data, &read)
+	}
+	return read, errors.WithMessage(err, "manifest")
+}
+
+func parseConfig(data []byte) (*config, error) {
+	var parsed ocispec.Image
+	if err := json.Unmarshal(data, &parsed); err != nil {
+		return nil, err
+	}
+	return &config{
+		created:  parsed.Created,
+		platform: parsed.Platform,
+		labels:   parsed.Config.Labels,
+		diffIDs:  parsed.RootFS.DiffIDs,
+		history:  parsed.History,
+	}, nil
+}

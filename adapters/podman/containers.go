@@ -1,0 +1,112 @@
+package podman
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/storage"
+
+	"github.com/jettison-oci/jettison"
+)
+
+// containerStore is the [jettison.ContainerLister] of a state.
+type containerStore struct{ *state }
+
+var _ jettison.ContainerLister = containerStore{}
+
+// Containers returns the containers that were created from the image, whoever
+// keeps them, and what has the image mounted.
+func (s containerStore) Containers(ctx context.Context, id digest.Digest) ([]jettison.Container, error) {
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	img, ok := s.byID[id]
+	if !ok {
+		return nil, nil
+	}
+	var found []jettison.Container
+	for _, c := range s.containers {
+		if c.ImageID == img.ID {
+			found = append(found, s.container(c, id))
+		}
+	}
+	return append(found, s.mounts(img)...), nil
+}
+
+func (st *state) container(c storage.Container, image digest.Digest) jettison.Container {
+	made := jettison.Container{ID: c.ID, Image: image, Owner: st.owner.layout.owner(c), Running: st.owner.layout.runs(c)}
+	if len(c.Names) > 0 {
+		made.Name = c.Names[0]
+	}
+	return made
+}
+
+// mountPrefix begins the ID of what stands for the mount of a layer.
+const mountPrefix = "mount of layer "
+
+// mounts are the mounts of the image, which `podman image mount` or a container
+// that mounts it has made. The store counts them for a layer; all images with that
+// topmost layer have them. A mount counts as a container that runs: something may
+// be reading.
+func (st *state) mounts(img *image) []jettison.Container {
+	var found []jettison.Container
+	for _, id := range append(slices.Clone(img.MappedTopLayers), img.TopLayer) {
+		if l, ok := st.layers.byID[id]; ok && l.MountCount > 0 {
+			found = append(found, jettison.Container{ID: mountPrefix + id, Mounts: []digest.Digest{img.id}, Running: true})
+		}
+	}
+	return found
+}
+
+// Owners of containers that are not Podman's own.
+const (
+	ownerBuildah = "buildah"
+	ownerCRIO    = "cri-o"
+	ownerUnknown = "another program"
+)
+
+// owner is the program that keeps the container; empty for Podman. The store does
+// not say it. Buildah keeps a file of its own beside the container; Podman and
+// CRI-O write what the container is into its record, each with its own keys.
+func (l layout) owner(c storage.Container) string {
+	if exists(filepath.Join(l.containerDir(l.root, c.ID), "buildah.json")) {
+		return ownerBuildah
+	}
+	var keys map[string]json.RawMessage
+	if json.Unmarshal([]byte(c.Metadata), &keys) != nil {
+		return ownerUnknown
+	}
+	switch {
+	case keys["pod-id"] != nil || keys["pod-name"] != nil:
+		return ownerCRIO
+	case keys["image-name"] != nil && keys["created-at"] != nil:
+		return ""
+	default:
+		return ownerUnknown
+	}
+}
+
+// containerDir is where a program keeps files for the container: below the root,
+// or below the run root.
+func (l layout) containerDir(root, id string) string {
+	return filepath.Join(l.kind(root, "containers"), id, "userdata")
+}
+
+// runs reports whether a process of the container lives. Podman's monitor and the
+// runtime write the number of the process beside the container; a container that
+// is paused has one, too. That of another process, which has got the same number
+// since, is taken for it: an image is kept rather than taken away.
+func (l layout) runs(c storage.Container) bool {
+	data, err := os.ReadFile(filepath.Join(l.containerDir(l.runRoot, c.ID), "pidfile"))
+	if err != nil {
+		return false
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	return err == nil && pid > 0 && lives(pid)
+}

@@ -1,0 +1,81 @@
+package podman
+
+import (
+	"context"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// Delete removes the image, its names, and the layers that nothing else holds, in
+// one pass of the library under its own locks. The error is of class Conflict when
+// the image lies in a store that cannot be changed, when a container uses it, or
+// when another process has given or taken a name of it since this update began;
+// nothing has changed then.
+func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error) {
+	if err := s.write(ctx); err != nil {
+		return imagestore.Removed{}, err
+	}
+	img, err := s.image(id)
+	if err != nil {
+		return imagestore.Removed{}, err
+	}
+	if err := s.checkDeletable(img); err != nil {
+		return imagestore.Removed{}, err
+	}
+	gone, err := s.owner.store.DeleteImage(img.ID, true)
+	if err != nil {
+		return imagestore.Removed{}, s.failed(img, err)
+	}
+	return s.remove(img, gone), nil
+}
+
+// checkDeletable makes sure that the image is still as the state says.
+func (st *state) checkDeletable(img *image) error {
+	if img.pinned {
+		return class.Errorf(class.Conflict, "image %s lies in a store that cannot be changed", img.id)
+	}
+	now, err := st.owner.store.Image(img.ID)
+	if err != nil {
+		return storageError(err)
+	}
+	slices.Sort(now.Names)
+	if before := slices.Sorted(slices.Values(img.Names)); !slices.Equal(now.Names, before) {
+		return class.Errorf(class.Conflict, "names of image %s have changed meanwhile: from %q to %q", img.id, before, now.Names)
+	}
+	return nil
+}
+
+// failed says what has become of an image whose deletion failed.
+func (st *state) failed(img *image, err error) error {
+	if _, gone := st.owner.store.Image(img.ID); !isUnknown(gone) {
+		return storageError(err)
+	}
+	st.forget(img)
+	return class.Errorf(class.Internal, "image %s is deleted, but not all of its layers: %w", img.id, err)
+}
+
+// remove notes that the image has gone, with the layers of these storage IDs, and
+// returns them: first the content of the image, then the layers from top to base.
+func (st *state) remove(img *image, gone []string) imagestore.Removed {
+	removed := imagestore.Removed{Content: st.content(img)}
+	st.forget(img)
+	for _, id := range gone {
+		l, ok := st.layers.byID[id]
+		if !ok {
+			continue
+		}
+		record := l.record()
+		st.layers.drop(l)
+		if l.mapped {
+			continue // it is content of the image
+		}
+		record.Holders = 0
+		removed.Layers = append(removed.Layers, record)
+		removed.Content = append(removed.Content, record.Content...)
+	}
+	return removed
+}

@@ -1,0 +1,157 @@
+package podman_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/storage"
+	"go.podman.io/storage/pkg/reexec"
+
+	"github.com/jettison-oci/jettison/adapters/podman"
+)
+
+func TestMain(m *testing.M) {
+	if reexec.Init() { // the library unpacks layers in a child process
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A fixture is a store that a test fills by the library itself, as an engine does.
+type fixture struct {
+	storage.Store
+	t             testing.TB
+	root, runRoot string
+	layers        map[string]string // storage IDs by the names of the layers, "os/lib"
+}
+
+// newFixture makes an empty store. More options of the driver may name additional
+// stores.
+func newFixture(t testing.TB, driverOptions ...string) *fixture {
+	t.Helper()
+	dir := t.TempDir()
+	f := &fixture{t: t, root: filepath.Join(dir, "root"), runRoot: filepath.Join(dir, "run"), layers: make(map[string]string)}
+	f.Store = f.open(driverOptions...)
+	return f
+}
+
+// open opens the store anew, as another process does.
+func (f *fixture) open(driverOptions ...string) storage.Store {
+	f.t.Helper()
+	store, err := storage.GetStore(storage.StoreOptions{
+		GraphRoot: f.root, RunRoot: f.runRoot, GraphDriverName: "vfs", GraphDriverOptions: driverOptions,
+	})
+	if err != nil {
+		f.t.Fatalf("open the store: %v", err)
+	}
+	f.t.Cleanup(store.Free)
+	return store
+}
+
+// backend is the store as an engine sees it.
+func (f *fixture) backend(opts *podman.Options) *podman.Store { return podman.New(f.Store, opts) }
+
+// A spec says how to make an image.
+type spec struct {
+	layers  []string
+	parent  *made // its history is the beginning of this one's
+	names   []string
+	labels  map[string]string
+	comment string // makes the image different from others
+}
+
+// A made is an image that was made.
+type made struct {
+	id      digest.Digest
+	config  ocispec.Image
+	layers  []string
+	topmost string
+}
+
+// image makes an image.
+func (f *fixture) image(s spec) *made {
+	f.t.Helper()
+	m := &made{layers: s.layers}
+	m.config = ocispec.Image{
+		Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"},
+		Config:   ocispec.ImageConfig{Labels: s.labels},
+		RootFS:   ocispec.RootFS{Type: "layers"},
+	}
+	if s.parent != nil {
+		m.config.History = append(m.config.History, s.parent.config.History...)
+	}
+	m.config.History = append(m.config.History, ocispec.History{CreatedBy: "make", Comment: s.comment})
+	for _, name := range s.layers {
+		m.topmost = f.layer(m.topmost, name)
+		l, err := f.Layer(m.topmost)
+		f.check(err)
+		m.config.RootFS.DiffIDs = append(m.config.RootFS.DiffIDs, l.UncompressedDigest)
+	}
+	config := f.json(m.config)
+	m.id = digest.FromBytes(config)
+	manifest := f.json(ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: ocispec.MediaTypeImageManifest,
+		Config:    ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.id, Size: int64(len(config))},
+	})
+	_, err := f.CreateImage(m.id.Encoded(), s.names, m.topmost, "", &storage.ImageOptions{BigData: []storage.ImageBigDataOption{
+		{Key: m.id.String(), Data: config},
+		{Key: storage.ImageDigestBigDataKey, Data: manifest},
+	}})
+	f.check(err)
+	return m
+}
+
+// layer makes a layer above another, unless it is there.
+func (f *fixture) layer(below, name string) string {
+	f.t.Helper()
+	key := below + "/" + name
+	if id, ok := f.layers[key]; ok && f.Exists(id) {
+		return id
+	}
+	l, _, err := f.PutLayer("", below, nil, "", false, nil, bytes.NewReader(f.archive(name)))
+	f.check(err)
+	f.layers[key] = l.ID
+	return l.ID
+}
+
+// archive is an archive with one file.
+func (f *fixture) archive(name string) []byte {
+	f.t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	f.check(w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(name)), Typeflag: tar.TypeReg}))
+	_, err := w.Write([]byte(name))
+	f.check(err)
+	f.check(w.Close())
+	return out.Bytes()
+}
+
+func (f *fixture) json(value any) []byte {
+	f.t.Helper()
+	data, err := json.Marshal(value)
+	f.check(err)
+	return data
+}
+
+func (f *fixture) check(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// chain is the chain ID of the layers, from the base up to the n-th.
+func (m *made) chain(f *fixture, n int) string {
+	f.t.Helper()
+	return identity.ChainID(slices.Clone(m.config.RootFS.DiffIDs[:n])).String()
+}

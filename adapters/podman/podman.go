@@ -1,0 +1,136 @@
+package podman
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.podman.io/storage"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// Options configure a [Store]. The zero value of each field is a safe default.
+type Options struct {
+	// Root is the directory of the store, which `podman --root` names. The
+	// default is that of the configuration of the library (storage.conf), for the
+	// user that runs this process. Only Open reads it.
+	Root string
+	// RunRoot is the directory of what a reboot may take away, which `podman
+	// --runroot` names: it tells which layers are mounted and which containers
+	// run. It must be the one that Podman uses for the store. The default is that
+	// of the configuration. Only Open reads it.
+	RunRoot string
+	// Driver is the storage driver of the store. The default is the one that the
+	// directory has a store of. Only Open reads it.
+	Driver string
+	// DriverOptions are handed to the storage driver, such as
+	// "overlay.imagestore=DIR" for an additional store. The default is what the
+	// configuration says, if the driver is the one that it names. Only Open reads
+	// them.
+	DriverOptions []string
+	// LockTimeout is how long a View and an Update wait for locks of the store
+	// that others hold, unless their context ends sooner. The default is ten
+	// seconds; a negative value does not wait.
+	LockTimeout time.Duration
+	// Logger receives warnings about images whose documents cannot be read. The
+	// default discards them.
+	Logger *slog.Logger
+}
+
+// views is how many Views may run at once.
+const views = 1 << 20
+
+// A Store is a [jettison.Backend] over a store of the library containers/storage.
+// It is safe for concurrent use, but a function that one of its methods runs must
+// not call another one.
+type Store struct {
+	store   storage.Store
+	layout  layout
+	timeout time.Duration
+	log     *slog.Logger
+	configs *configs
+
+	running *semaphore.Weighted // each View takes one part, an Update all
+	leases  *leases
+	owned   bool // Open has made the store
+}
+
+var _ jettison.Partial = (*Store)(nil)
+
+// New returns a backend over a store that the program has opened itself. Nil
+// options mean the defaults. The store remains the program's: Close does not
+// free it.
+func New(store storage.Store, opts *Options) *Store {
+	if opts == nil {
+		opts = &Options{}
+	}
+	s := &Store{
+		store:   store,
+		layout:  layoutOf(store),
+		timeout: opts.lockTimeout(),
+		log:     opts.Logger,
+		configs: newConfigs(),
+		running: semaphore.NewWeighted(views),
+		leases:  newLeases(),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+func (o *Options) lockTimeout() time.Duration {
+	if o.LockTimeout == 0 {
+		return 10 * time.Second
+	}
+	return o.LockTimeout
+}
+
+// Close lets go of the store that Open has made. Nothing is written, and no
+// other process notices. Closing twice is no error.
+func (s *Store) Close() error {
+	if s.owned {
+		s.store.Free()
+		s.owned = false
+	}
+	return nil
+}
+
+// Partial says that an update cannot be undone.
+func (s *Store) Partial() {}
+
+// View runs fn on one consistent state, as [jettison.Backend] says: on what the
+// records of the store say when it begins. What fn sees of it does not change.
+// Documents of images are read when fn asks for them; one of an image that
+// another process has deleted meanwhile is NotFound.
+//
+// It waits for an Update of this process and for whoever has the store locked.
+// The error is a [*LockedError] when that takes too long, and an
+// [*IncompleteError] when the store has to be mended first.
+func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error {
+	return s.run(ctx, 1, reading, fn)
+}
+
+// Update runs fn while nothing else of this process uses the store through this
+// Store. The library has no transaction over several calls: each change stands by
+// itself (see [jettison.Partial]). What another process changes meanwhile is
+// noticed by the change that it concerns, which is refused then. Errors are those
+// of View.
+func (s *Store) Update(ctx context.Context, fn func(jettison.Stores) error) error {
+	return s.run(ctx, views, writing, fn)
+}
+
+func (s *Store) run(ctx context.Context, parts int64, may access, fn func(jettison.Stores) error) error {
+	if err := s.running.Acquire(ctx, parts); err != nil {
+		return class.Wrap(class.Unavailable, err)
+	}
+	defer s.running.Release(parts)
+	state, err := s.look(ctx, may)
+	if err != nil {
+		return err
+	}
+	return fn(state.stores())
+}

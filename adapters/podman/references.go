@@ -1,0 +1,112 @@
+package podman
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/refstore"
+)
+
+// referenceStore is the [jettison.ReferenceStore] of a state: the names of its
+// images that are references.
+type referenceStore struct{ *state }
+
+var _ jettison.ReferenceStore = referenceStore{}
+
+// Get returns the ID of the image that ref names.
+func (s referenceStore) Get(ctx context.Context, ref reference.Named) (digest.Digest, error) {
+	if err := s.read(ctx); err != nil {
+		return "", err
+	}
+	img, ok := s.byName[ref.String()]
+	if !ok {
+		return "", class.Errorf(class.NotFound, "reference %s does not exist", ref)
+	}
+	return img.id, nil
+}
+
+// References returns the references to the image.
+func (s referenceStore) References(ctx context.Context, id digest.Digest) ([]reference.Named, error) {
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	img, ok := s.byID[id]
+	if !ok {
+		return nil, nil
+	}
+	var found []reference.Named
+	for _, name := range slices.Sorted(slices.Values(img.Names)) {
+		if s.byName[name] != img {
+			continue // it is no reference, or names another
+		}
+		ref, err := parseReference(name)
+		if err != nil {
+			return nil, class.Wrap(class.Internal, err)
+		}
+		found = append(found, ref)
+	}
+	return found, nil
+}
+
+// Delete removes ref if it still names id.
+func (s referenceStore) Delete(ctx context.Context, ref reference.Named, id digest.Digest) error {
+	if err := s.write(ctx); err != nil {
+		return err
+	}
+	name := ref.String()
+	img, ok := s.byName[name]
+	if !ok || img.id != id {
+		return class.Errorf(class.NotFound, "reference %s to image %s does not exist", ref, id)
+	}
+	if img.ReadOnly {
+		return class.Errorf(class.Conflict, "image %s lies in a store that cannot be changed", id)
+	}
+	now, err := s.owner.store.Image(img.ID)
+	if err != nil {
+		return storageError(err)
+	}
+	if !slices.Contains(now.Names, name) {
+		return class.Errorf(class.NotFound, "reference %s to image %s does not exist any more", ref, id)
+	}
+	if err := s.owner.store.RemoveNames(img.ID, []string{name}); err != nil {
+		return storageError(err)
+	}
+	s.unname(img, name)
+	return nil
+}
+
+// unname notes that an image has lost a name.
+func (st *state) unname(img *image, name string) {
+	delete(st.byName, name)
+	img.Names = slices.DeleteFunc(img.Names, func(other string) bool { return other == name })
+}
+
+// All yields every reference, sorted by its full string.
+func (s referenceStore) All(ctx context.Context) iter.Seq2[refstore.Association, error] {
+	return func(yield func(refstore.Association, error) bool) {
+		for _, name := range slices.Sorted(maps.Keys(s.byName)) {
+			err := s.read(ctx)
+			var ref reference.Named
+			if err == nil {
+				ref, err = parseReference(name)
+			}
+			if err != nil {
+				yield(refstore.Association{}, class.Wrap(class.Internal, err))
+				return
+			}
+			if !yield(refstore.Association{Ref: ref, ID: s.byName[name].id}, nil) {
+				return
+			}
+		}
+		if len(s.byName) == 0 && ctx.Err() != nil {
+			yield(refstore.Association{}, s.read(ctx))
+		}
+	}
+}
