@@ -55,6 +55,7 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 .PHONY: test-interop
 test-interop: ## Run the tests with skopeo, umoci and podman, which must be there
 	@cd cmd/jettison && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop$$' .
+	@cd adapters/podman && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop' .
 
 .PHONY: crash
 crash: ## Kill a process at work KILLS times (500); try LOSSES random losses (20) at each step of each operation

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -21,7 +20,8 @@ type containerStore struct{ *state }
 var _ jettison.ContainerLister = containerStore{}
 
 // Containers returns the containers that were created from the image, whoever
-// keeps them, and what has the image mounted.
+// keeps them. Which containers mount it the store does not know: see
+// [LeaseMount].
 func (s containerStore) Containers(ctx context.Context, id digest.Digest) ([]jettison.Container, error) {
 	if err := s.read(ctx); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (s containerStore) Containers(ctx context.Context, id digest.Digest) ([]jet
 			found = append(found, s.container(c, id))
 		}
 	}
-	return append(found, s.mounts(img)...), nil
+	return found, nil
 }
 
 func (st *state) container(c storage.Container, image digest.Digest) jettison.Container {
@@ -45,23 +45,6 @@ func (st *state) container(c storage.Container, image digest.Digest) jettison.Co
 		made.Name = c.Names[0]
 	}
 	return made
-}
-
-// mountPrefix begins the ID of what stands for the mount of a layer.
-const mountPrefix = "mount of layer "
-
-// mounts are the mounts of the image, which `podman image mount` or a container
-// that mounts it has made. The store counts them for a layer; all images with that
-// topmost layer have them. A mount counts as a container that runs: something may
-// be reading.
-func (st *state) mounts(img *image) []jettison.Container {
-	var found []jettison.Container
-	for _, id := range append(slices.Clone(img.MappedTopLayers), img.TopLayer) {
-		if l, ok := st.layers.byID[id]; ok && l.MountCount > 0 {
-			found = append(found, jettison.Container{ID: mountPrefix + id, Mounts: []digest.Digest{img.id}, Running: true})
-		}
-	}
-	return found
 }
 
 // Owners of containers that are not Podman's own.

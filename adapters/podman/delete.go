@@ -26,10 +26,14 @@ func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Re
 	if err := s.checkDeletable(img); err != nil {
 		return imagestore.Removed{}, err
 	}
+	if err := s.flushOthers(img); err != nil {
+		return imagestore.Removed{}, err
+	}
 	gone, err := s.owner.store.DeleteImage(img.ID, true)
 	if err != nil {
 		return imagestore.Removed{}, s.failed(img, err)
 	}
+	s.pending = pending{}
 	return s.remove(img, gone), nil
 }
 
@@ -42,8 +46,10 @@ func (st *state) checkDeletable(img *image) error {
 	if err != nil {
 		return storageError(err)
 	}
+	before := slices.Concat(img.Names, st.pendingOf(img))
+	slices.Sort(before)
 	slices.Sort(now.Names)
-	if before := slices.Sorted(slices.Values(img.Names)); !slices.Equal(now.Names, before) {
+	if !slices.Equal(now.Names, before) {
 		return class.Errorf(class.Conflict, "names of image %s have changed meanwhile: from %q to %q", img.id, before, now.Names)
 	}
 	return nil
@@ -54,6 +60,7 @@ func (st *state) failed(img *image, err error) error {
 	if _, gone := st.owner.store.Image(img.ID); !isUnknown(gone) {
 		return storageError(err)
 	}
+	st.pending = pending{}
 	st.forget(img)
 	return class.Errorf(class.Internal, "image %s is deleted, but not all of its layers: %w", img.id, err)
 }

@@ -3,11 +3,15 @@ package podman
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/pkg/errors"
 	"go.podman.io/storage"
 
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
@@ -80,6 +84,31 @@ func (e *IncompleteError) Conflict() {}
 // Is makes the error match the sentinel of its class.
 func (e *IncompleteError) Is(target error) bool { return target == class.Conflict }
 
+// ContainerError says that a container cannot be removed. Its image is still in
+// use. Its class is Conflict.
+type ContainerError struct {
+	// Container is the one that stays.
+	Container jettison.Container
+	// Err says why, and what to do.
+	Err error
+}
+
+// Error names the container and says why it stays.
+func (e *ContainerError) Error() string {
+	name := e.Container.ID
+	if e.Container.Name != "" {
+		name = e.Container.Name + " (" + conflict.Short(e.Container.ID) + ")"
+	}
+	return "container " + name + " stays: " + e.Err.Error()
+}
+
+// Conflict marks the error as of class Conflict. Err is not unwrapped, so that it
+// has no other.
+func (e *ContainerError) Conflict() {}
+
+// Is makes the error match the sentinel of its class.
+func (e *ContainerError) Is(target error) bool { return target == class.Conflict }
+
 // storageError gives an error of the library its class.
 func storageError(err error) error {
 	switch {
@@ -90,9 +119,19 @@ func storageError(err error) error {
 	case errors.Is(err, storage.ErrImageUsedByContainer), errors.Is(err, storage.ErrLayerUsedByContainer),
 		errors.Is(err, storage.ErrStoreIsReadOnly), errors.Is(err, storage.ErrLayerHasChildren):
 		return class.Wrap(class.Conflict, err)
-	default:
+	case isSystem(err):
 		return class.Wrap(class.Unavailable, err)
+	default: // a record that cannot be read
+		return class.Wrap(class.Internal, err)
 	}
+}
+
+// isSystem reports whether err comes from the operating system.
+func isSystem(err error) bool {
+	var path *fs.PathError
+	var link *os.LinkError
+	var number syscall.Errno
+	return errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &number)
 }
 
 // isUnknown reports whether err says that what was named is not in the store.
@@ -100,6 +139,7 @@ func isUnknown(err error) bool {
 	for _, unknown := range []error{
 		storage.ErrImageUnknown, storage.ErrNotAnImage,
 		storage.ErrContainerUnknown, storage.ErrNotAContainer,
+		storage.ErrLayerUnknown, storage.ErrNotALayer,
 	} {
 		if errors.Is(err, unknown) {
 			return true

@@ -55,6 +55,9 @@ func (l layout) locks() []string {
 	return slices.DeleteFunc(paths, func(path string) bool { return !exists(path) })
 }
 
+// updates is the lock that an Update holds. Podman does not know it.
+func (l layout) updates() string { return filepath.Join(l.kind(l.runRoot, "locks"), "jettison.lock") }
+
 // A lockedFile is a file of records and the lock that guards it.
 type lockedFile struct{ path, lock string }
 

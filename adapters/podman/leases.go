@@ -21,6 +21,10 @@ const (
 	// LeaseReadOnly says that the image lies in a store that cannot be changed. The
 	// owner says so in words.
 	LeaseReadOnly conflict.LeaseKind = "read-only"
+	// LeaseMount says that the image is mounted, by `podman image mount` or for a
+	// container; by which, the store does not know. It counts mounts for a layer: all
+	// images with that topmost layer have them. The owner names the layer.
+	LeaseMount conflict.LeaseKind = "mount"
 )
 
 // leases are kept in memory: they end with the process, and no other process sees
@@ -65,6 +69,11 @@ func (s leaseStore) Leases(ctx context.Context, id digest.Digest) ([]conflict.Le
 	}
 	if img.pinned {
 		list = append(list, conflict.Lease{ID: string(LeaseReadOnly), Kind: LeaseReadOnly, Owner: "additional store"})
+	}
+	for _, id := range append(slices.Clone(img.MappedTopLayers), img.TopLayer) {
+		if l, ok := s.layers.byID[id]; ok && l.MountCount > 0 {
+			list = append(list, conflict.Lease{ID: "mount " + id, Kind: LeaseMount, Owner: "of layer " + conflict.Short(id)})
+		}
 	}
 	for _, name := range img.Names {
 		if !isReference(name) {

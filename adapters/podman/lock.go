@@ -2,8 +2,10 @@ package podman
 
 import (
 	"context"
+	"io/fs"
 	"time"
 
+	"github.com/pkg/errors"
 	"go.podman.io/storage/pkg/lockfile"
 
 	"github.com/jettison-oci/jettison/internal/class"
@@ -61,7 +63,11 @@ func tryLock(path string, may access, fn func() error) (bool, error) {
 	if may == writing {
 		try = lock.TryLock
 	}
-	if try() != nil {
+	if err := try(); err != nil {
+		var path *fs.PathError // else somebody holds it
+		if errors.As(err, &path) {
+			return false, systemError(err)
+		}
 		return false, nil
 	}
 	defer lock.Unlock()

@@ -54,8 +54,8 @@ func (o *Options) choose() (storage.StoreOptions, error) {
 	if o.RunRoot != "" {
 		chosen.RunRoot = o.RunRoot
 	}
-	if o.Root != "" {
-		chosen.GraphRoot, chosen.ImageStore = o.Root, ""
+	if o.GraphRoot != "" {
+		chosen.GraphRoot, chosen.ImageStore = o.GraphRoot, ""
 	}
 	for _, path := range []*string{&chosen.GraphRoot, &chosen.RunRoot} {
 		if *path, err = filepath.Abs(*path); err != nil {

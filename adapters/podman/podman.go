@@ -14,10 +14,10 @@ import (
 
 // Options configure a [Store]. The zero value of each field is a safe default.
 type Options struct {
-	// Root is the directory of the store, which `podman --root` names. The
+	// GraphRoot is the directory of the store, which `podman --root` names. The
 	// default is that of the configuration of the library (storage.conf), for the
 	// user that runs this process. Only Open reads it.
-	Root string
+	GraphRoot string
 	// RunRoot is the directory of what a reboot may take away, which `podman
 	// --runroot` names: it tells which layers are mounted and which containers
 	// run. It must be the one that Podman uses for the store. The default is that
@@ -32,9 +32,14 @@ type Options struct {
 	// them.
 	DriverOptions []string
 	// LockTimeout is how long a View and an Update wait for locks of the store
-	// that others hold, unless their context ends sooner. The default is ten
+	// that others hold, unless their context ends sooner. The default is thirty
 	// seconds; a negative value does not wait.
 	LockTimeout time.Duration
+	// RemoveContainer removes a container of Podman itself, which keeps records of
+	// it that the store knows nothing of. It is asked about no other containers. A
+	// container that is still there afterwards is an error. The default is
+	// [Command] with the program "podman".
+	RemoveContainer func(context.Context, jettison.Container) error
 	// Logger receives warnings about images whose documents cannot be read. The
 	// default discards them.
 	Logger *slog.Logger
@@ -52,6 +57,7 @@ type Store struct {
 	timeout time.Duration
 	log     *slog.Logger
 	configs *configs
+	removal func(context.Context, jettison.Container) error
 
 	running *semaphore.Weighted // each View takes one part, an Update all
 	leases  *leases
@@ -73,18 +79,22 @@ func New(store storage.Store, opts *Options) *Store {
 		timeout: opts.lockTimeout(),
 		log:     opts.Logger,
 		configs: newConfigs(),
+		removal: opts.RemoveContainer,
 		running: semaphore.NewWeighted(views),
 		leases:  newLeases(),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	if s.removal == nil {
+		s.removal = Command(store, "podman")
+	}
 	return s
 }
 
 func (o *Options) lockTimeout() time.Duration {
 	if o.LockTimeout == 0 {
-		return 10 * time.Second
+		return 30 * time.Second
 	}
 	return o.LockTimeout
 }
@@ -111,26 +121,42 @@ func (s *Store) Partial() {}
 // The error is a [*LockedError] when that takes too long, and an
 // [*IncompleteError] when the store has to be mended first.
 func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error {
-	return s.run(ctx, 1, reading, fn)
-}
-
-// Update runs fn while nothing else of this process uses the store through this
-// Store. The library has no transaction over several calls: each change stands by
-// itself (see [jettison.Partial]). What another process changes meanwhile is
-// noticed by the change that it concerns, which is refused then. Errors are those
-// of View.
-func (s *Store) Update(ctx context.Context, fn func(jettison.Stores) error) error {
-	return s.run(ctx, views, writing, fn)
-}
-
-func (s *Store) run(ctx context.Context, parts int64, may access, fn func(jettison.Stores) error) error {
-	if err := s.running.Acquire(ctx, parts); err != nil {
+	if err := s.running.Acquire(ctx, 1); err != nil {
 		return class.Wrap(class.Unavailable, err)
 	}
-	defer s.running.Release(parts)
-	state, err := s.look(ctx, may)
+	defer s.running.Release(1)
+	st, err := s.look(ctx, reading)
 	if err != nil {
 		return err
 	}
-	return fn(state.stores())
+	return fn(st.stores())
+}
+
+// Update runs fn while no other Update of this package runs, in this process or
+// in another one that has the same run root. The library has no transaction over
+// several calls: each change stands by itself (see [jettison.Partial]). What
+// Podman changes meanwhile is noticed by the change that it concerns, which is
+// refused then.
+//
+// References that fn removes go together with their image, if fn deletes that
+// next, else when fn turns to another image or has returned, whatever it returns.
+// When they cannot be removed then, the error is an [*UntagError], which names
+// them. Other errors are those of View.
+func (s *Store) Update(ctx context.Context, fn func(jettison.Stores) error) error {
+	if err := s.running.Acquire(ctx, views); err != nil {
+		return class.Wrap(class.Unavailable, err)
+	}
+	defer s.running.Release(views)
+	update := func() error {
+		st, err := s.look(ctx, writing)
+		if err != nil {
+			return err
+		}
+		err = fn(st.stores())
+		if failed := st.flush(); failed != nil {
+			return also(failed, err)
+		}
+		return err
+	}
+	return awaitLock(ctx, s.layout.updates(), time.Now().Add(s.timeout), writing, update)
 }

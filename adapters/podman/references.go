@@ -55,7 +55,8 @@ func (s referenceStore) References(ctx context.Context, id digest.Digest) ([]ref
 	return found, nil
 }
 
-// Delete removes ref if it still names id.
+// Delete removes ref if it still names id. The store is told later: see
+// [Store.Update].
 func (s referenceStore) Delete(ctx context.Context, ref reference.Named, id digest.Digest) error {
 	if err := s.write(ctx); err != nil {
 		return err
@@ -75,10 +76,11 @@ func (s referenceStore) Delete(ctx context.Context, ref reference.Named, id dige
 	if !slices.Contains(now.Names, name) {
 		return class.Errorf(class.NotFound, "reference %s to image %s does not exist any more", ref, id)
 	}
-	if err := s.owner.store.RemoveNames(img.ID, []string{name}); err != nil {
-		return storageError(err)
+	if err := s.flushOthers(img); err != nil {
+		return err
 	}
 	s.unname(img, name)
+	s.pending.image, s.pending.names = img, append(s.pending.names, name)
 	return nil
 }
 

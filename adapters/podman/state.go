@@ -34,6 +34,7 @@ type state struct {
 	containers []storage.Container
 	parents    map[digest.Digest]digest.Digest // those that were computed
 	warned     map[digest.Digest]bool
+	pending    pending
 }
 
 // An image is the record of an image in the store.
@@ -46,12 +47,15 @@ type image struct {
 
 // look reads the records of the store, all at one moment.
 func (s *Store) look(ctx context.Context, may access) (*state, error) {
+	if !exists(s.layout.root) {
+		return nil, class.Errorf(class.NotFound, "the store %s is not there any more", s.layout.root)
+	}
 	if err := s.layout.await(ctx, s.timeout, may); err != nil {
 		return nil, err
 	}
 	found, err := s.store.MultiList(storage.MultiListOptions{Images: true, Layers: true, Containers: true})
 	if err != nil {
-		return nil, class.Errorf(class.Internal, "read the records of %s: %w", s.layout.root, err)
+		return nil, class.Errorf(class.Internal, "read the records of %s: %w", s.layout.root, storageError(err))
 	}
 	st := &state{
 		owner:      s,

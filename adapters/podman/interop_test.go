@@ -1,0 +1,173 @@
+//go:build interop
+
+package podman_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/podman"
+)
+
+// A real is a store that Podman uses at the same time.
+type real struct {
+	t             testing.TB
+	root, runRoot string
+	backend       *podman.Store
+}
+
+// newReal makes a store with the image localhost/app:latest, built by Podman.
+func newReal(t testing.TB) *real {
+	t.Helper()
+	dir := t.TempDir()
+	r := &real{t: t, root: filepath.Join(dir, "root"), runRoot: filepath.Join(dir, "run")}
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(busybox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"busybox":    data,
+		"Dockerfile": []byte("FROM scratch\nCOPY busybox /bin/busybox\nENV A=1\n"),
+		"fails":      []byte("FROM localhost/app\nRUN [\"/bin/busybox\", \"false\"]\n"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.podman("build", "--isolation", "chroot", "--tag", "app", dir)
+	r.backend, err = podman.Open(t.Context(), &podman.Options{GraphRoot: r.root, RunRoot: r.runRoot})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.backend.Close() }) // it never fails
+	return r
+}
+
+// podman runs Podman on the store and returns what it prints.
+func (r *real) podman(args ...string) string {
+	r.t.Helper()
+	out, err := r.try(args...)
+	if err != nil {
+		r.t.Fatalf("podman %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// try is podman for what may fail; then what it says about that is part of the
+// output.
+func (r *real) try(args ...string) (string, error) {
+	all := append([]string{
+		"--root", r.root, "--runroot", r.runRoot, "--storage-driver", "vfs", "--events-backend", "file",
+		"--runtime", "runc", "--cgroup-manager", "cgroupfs",
+	}, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(r.t.Context()), "podman", all...)
+	var out, said strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	if err != nil {
+		out.WriteString(said.String())
+	}
+	return strings.TrimSpace(out.String()), err
+}
+
+// run starts a container of the image that runs until it is removed.
+func (r *real) run(name string) string {
+	r.t.Helper()
+	id := r.podman("run", "--detach", "--name", name, "--network", "none", "--stop-timeout", "0",
+		"--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "app", "/bin/busybox", "sleep", "1000")
+	r.t.Cleanup(func() { r.podman("rm", "--force", "--ignore", "--time", "0", id) })
+	return id
+}
+
+func (r *real) update(fn func(jettison.Stores) error) {
+	r.t.Helper()
+	if err := r.backend.Update(r.t.Context(), fn); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// app is the ID of the image.
+func (r *real) app() digest.Digest {
+	r.t.Helper()
+	return digest.NewDigestFromEncoded(digest.SHA256, r.podman("image", "inspect", "--format", "{{.Id}}", "app"))
+}
+
+// containers are those of the image, by name, with what we know of them.
+func (r *real) containers() map[string]string {
+	r.t.Helper()
+	found := make(map[string]string)
+	r.update(func(stores jettison.Stores) error {
+		all, err := stores.Containers.Containers(r.t.Context(), r.app())
+		for _, c := range all {
+			found[c.Name] = c.Owner
+			if c.Running {
+				found[c.Name] += " running"
+			}
+		}
+		return err
+	})
+	return found
+}
+
+// Containers of Podman are told from those of Buildah, and running ones from
+// others. All can be removed, and no record of them is left anywhere.
+func TestInteropContainers(t *testing.T) {
+	r := newReal(t)
+	r.podman("create", "--name", "made", "--network", "none", "app", "/bin/busybox")
+	r.run("runs")
+	r.run("paused")
+	r.podman("pause", "paused")
+	r.run("ended")
+	r.podman("kill", "ended")
+	r.podman("wait", "ended")
+	// A build that fails may leave the container that Buildah worked in, mounted.
+	if out, err := r.try("build", "--isolation", "chroot", "--rm=false", "--force-rm=false", "--file", filepath.Join(filepath.Dir(r.root), "fails"), filepath.Dir(r.root)); err == nil {
+		t.Fatalf("a build that was to fail: %s", out)
+	}
+
+	want := map[string]string{"made": "", "runs": " running", "paused": " running", "ended": "", "app-working-container": "buildah"}
+	if diff := cmp.Diff(want, r.containers()); diff != "" {
+		t.Errorf("containers (-want +got):\n%s", diff)
+	}
+	r.podman("unpause", "paused")
+
+	id := r.app()
+	r.update(func(stores jettison.Stores) error {
+		remover, ok := stores.Containers.(jettison.ContainerRemover)
+		if !ok {
+			t.Fatal("the store cannot remove containers")
+		}
+		all, err := stores.Containers.Containers(t.Context(), id)
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			if err := remover.RemoveContainer(t.Context(), c); err != nil {
+				return err
+			}
+			if err := remover.RemoveContainer(t.Context(), c); !errors.Is(err, jettison.ErrNotFound) {
+				t.Errorf("remove %s again: got %v, want an error of class NotFound", c.Name, err)
+			}
+		}
+		return nil
+	})
+	if left := r.podman("ps", "--all", "--external", "--quiet"); left != "" {
+		t.Errorf("podman still has containers: %s", left)
+	}
+	if left := r.containers(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
