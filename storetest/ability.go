@@ -11,6 +11,7 @@ const (
 	contents
 	parents
 	containers
+	mounts
 	leases
 	dangling
 	damage
@@ -31,6 +32,7 @@ func (c Config) abilities() ability {
 		{contents, c.Content},
 		{parents, c.Parents},
 		{containers, c.Containers},
+		{mounts, c.Containers && c.Mounts},
 		{leases, c.Leases},
 		{dangling, c.Dangling},
 		{damage, c.Damage != nil},
@@ -48,7 +50,7 @@ func (c Config) abilities() ability {
 // String names the abilities in the set.
 func (a ability) String() string {
 	names := []string{
-		"undo a failed update", "keep what a failed update did", "keep content", "keep parents", "know containers",
+		"undo a failed update", "keep what a failed update did", "keep content", "keep parents", "know containers", "know what they mount",
 		"keep leases", "keep references to missing images", "be damaged",
 		"remove containers",
 		"know what is about what", "take platforms out of indexes",

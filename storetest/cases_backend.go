@@ -33,19 +33,19 @@ func backendCases() []testCase {
 			explanation: "writing through a View is an error and changes nothing",
 		},
 		{
-			name: "backend/update", state: used, f: update,
+			name: "backend/update", state: idle, f: update,
 			explanation: "when Update returns nil, all its changes are visible, and its function saw each of them at once",
 		},
 		{
-			name: "backend/rollback", rule: "D14", state: used, needs: atomic, f: rollback,
+			name: "backend/rollback", rule: "D14", state: idle, needs: atomic, f: rollback,
 			explanation: "when the function of Update fails, nothing has changed",
 		},
 		{
-			name: "backend/no rollback", rule: "D14", state: used, needs: partial, f: noRollback,
+			name: "backend/no rollback", rule: "D14", state: idle, needs: partial, f: noRollback,
 			explanation: "over a Partial backend what was changed before an error remains changed",
 		},
 		{
-			name: "backend/snapshot", state: used, f: snapshot,
+			name: "backend/snapshot", state: idle, f: snapshot,
 			explanation: "View shows one consistent state, which no update changes under it",
 		},
 	}

@@ -28,7 +28,7 @@ func contextCases() []testCase {
 			explanation: "View and Update obey their context before they run the function",
 		},
 		{
-			name: "context/committing", state: used, f: cancelledCommit,
+			name: "context/committing", state: idle, f: cancelledCommit,
 			explanation: "once the function of Update has returned nil, the context no longer stops the change",
 		},
 		{

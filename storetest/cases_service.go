@@ -35,7 +35,7 @@ func serviceCases() []testCase {
 			explanation: "the only reference to an image that a container uses is not removed without force",
 		},
 		{
-			name: "service/conflicts", rule: "D9, D13", state: used, needs: containers | leases | parents, f: serviceConflicts,
+			name: "service/conflicts", rule: "D9, D13", state: used, needs: containers | mounts | leases | parents, f: serviceConflicts,
 			explanation: "a refusal says everything that stands in the way: children, containers that use or mount it, leases",
 		},
 		{

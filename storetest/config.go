@@ -33,6 +33,8 @@ type Config struct {
 	// RemovesContainers says that it can remove them: its lister is a
 	// [jettison.ContainerRemover].
 	RemovesContainers bool
+	// Mounts says that it also knows which images containers mount.
+	Mounts bool
 	// Leases says that the store keeps leases.
 	Leases bool
 	// Dangling says that a reference may name an image that is not there.

@@ -111,8 +111,11 @@ func (c testCase) run(t testing.TB, cfg Config) (err error) {
 	if !cfg.Parents {
 		st.Images = orphans(st.Images)
 	}
-	if !cfg.Containers {
+	switch {
+	case !cfg.Containers:
 		st.Containers = nil
+	case !cfg.Mounts:
+		st.Containers = unmounted(st.Containers)
 	}
 	if !cfg.Leases {
 		st.Leases = nil
@@ -125,6 +128,15 @@ func orphans(images []Image) []Image {
 	alone := slices.Clone(images)
 	for i := range alone {
 		alone[i].Parent = ""
+	}
+	return alone
+}
+
+// unmounted are the containers without the images that they mount.
+func unmounted(containers []jettison.Container) []jettison.Container {
+	alone := slices.Clone(containers)
+	for i := range alone {
+		alone[i].Mounts = nil
 	}
 	return alone
 }

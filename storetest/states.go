@@ -85,6 +85,14 @@ func used() State {
 	return st
 }
 
+// idle is the state used, but that no container was created from tool: a store may
+// refuse to delete an image before the containers that were.
+func idle() State {
+	st := used()
+	st.Containers[1].Image = newFamily().twin.ID()
+	return st
+}
+
 // pull is a lease without an end.
 func pull(id, owner string) conflict.Lease {
 	return conflict.Lease{ID: id, Kind: conflict.LeasePull, Owner: owner}

@@ -44,6 +44,16 @@ type Capabilities struct {
 	Platforms bool
 	// RemovesContainers says that its containers are a [jettison.ContainerRemover].
 	RemovesContainers bool
+	// Content says that what images and layers occupy is known, to the byte of what
+	// the tests make.
+	Content bool
+	// Mounts says that a container may mount images.
+	Mounts bool
+	// Unreadable says that the record of an image can be damaged by itself.
+	Unreadable bool
+	// Binding says that an image cannot be deleted while a container of it is there,
+	// not even by force, and that its containers are holders of its layers.
+	Binding bool
 }
 
 // Fit returns the state without what the backend cannot keep.
@@ -70,16 +80,22 @@ func Alike() []Backend {
 
 // All returns every kind of backend: the fast ones first.
 func All() []Backend {
-	kv := Capabilities{Atomic: true, Parents: true, Dangling: true, Referrers: true, Platforms: true, RemovesContainers: true}
+	all := Capabilities{Content: true, Mounts: true, Unreadable: true}
+	maps := all
+	maps.Parents, maps.Dangling, maps.RemovesContainers = true, true, true
+	kv := maps
+	kv.Atomic, kv.Referrers, kv.Platforms = true, true, true
 	disk := kv
 	disk.Durable = true
+	layout := all
+	layout.Atomic, layout.Durable, layout.Manifest, layout.Referrers, layout.Platforms = true, true, LayoutManifest, true, true
 	return []Backend{
-		{Name: "maps", Open: openMaps, Capabilities: Capabilities{Parents: true, Dangling: true, RemovesContainers: true}},
+		{Name: "maps", Open: openMaps, Capabilities: maps},
 		{Name: "memkv", Open: openMemKV, Capabilities: kv},
 		{Name: "boltkv", Open: openBoltKV, Capabilities: kv},
 		{Name: "diskstore", Open: openDisk, Capabilities: disk},
 		{Name: "diskstore-background", Open: openBackground, Capabilities: disk},
-		{Name: "ocilayout", Open: openLayout, Capabilities: Capabilities{Atomic: true, Durable: true, Manifest: LayoutManifest, Referrers: true, Platforms: true}},
+		{Name: "ocilayout", Open: openLayout, Capabilities: layout},
 	}
 }
 
@@ -96,22 +112,24 @@ func (b Backend) Config() storetest.Config {
 			return o.Backend
 		},
 		Atomic:     b.Atomic,
-		Content:    true,
+		Content:    b.Content,
 		Parents:    b.Parents,
 		Manifest:   b.Manifest,
 		Containers: true,
+		Mounts:     b.Mounts,
 		Leases:     true,
 		Dangling:   b.Dangling,
 		Referrers:  b.Referrers,
 		Platforms:  b.Platforms,
 
 		RemovesContainers: b.RemovesContainers,
-
-		Damage: func(t testing.TB, backend jettison.Backend, id digest.Digest) {
+	}
+	if b.Unreadable {
+		cfg.Damage = func(t testing.TB, backend jettison.Backend, id digest.Digest) {
 			mu.Lock()
 			defer mu.Unlock()
 			opened[backend].Damage(t, id)
-		},
+		}
 	}
 	if b.Platforms {
 		cfg.Document = func(t testing.TB, backend jettison.Backend, index digest.Digest) []byte {

@@ -126,6 +126,15 @@ func MissingFor(script string, b backends.Backend) string {
 		return "artifacts that the tests make"
 	case !b.RemovesContainers && regexp.MustCompile(`(?m)^[^\[\n]*--remove-containers`).MatchString(script):
 		return "containers that can be removed"
+	case !b.Mounts && regexp.MustCompile(`(?m)^container .* mounts=`).MatchString(script):
+		return "images that containers mount"
+	case !b.Unreadable && regexp.MustCompile(`(?m)^damage `).MatchString(script):
+		return "records that are damaged by themselves"
+	case b.Binding && regexp.MustCompile(`(?m)^container `).MatchString(script) &&
+		regexp.MustCompile(`(?m)^(! )?(rmi|plan|race) .*-f|^state$`).MatchString(script):
+		return "images that go before their containers"
+	case !b.Content && regexp.MustCompile(`(?m) size=[0-9]|--keep-storage|--disk`).MatchString(script):
+		return "content that is known to the byte"
 	case b.Manifest != nil && regexp.MustCompile(`(?m)^(stdout|cmp).*(bytes|reclaim)|[Rr]eclaim`).MatchString(script):
 		return "content that is known to the byte"
 	}
