@@ -15,6 +15,8 @@ import (
 
 // A config is what the documents of an image tell. It is never changed.
 type config struct {
+	// from names the documents that were read.
+	from string
 	// list says that the image is a list of others: it has no configuration.
 	list     bool
 	created  *time.Time
@@ -24,8 +26,8 @@ type config struct {
 	history  []ocispec.History
 }
 
-// configs are the documents of images that were read. Those of one ID never
-// change, so each is read once.
+// configs are the documents of images that were read, each once: what a digest
+// names never changes.
 type configs struct {
 	mu   sync.Mutex
 	byID map[digest.Digest]*config
@@ -63,11 +65,13 @@ func (st *state) config(ctx context.Context, img *image) (*config, error) {
 	if err := st.read(ctx); err != nil {
 		return nil, err
 	}
-	if known := st.owner.configs.get(img.id); known != nil {
+	from := img.documents()
+	if known := st.owner.configs.get(img.id); known != nil && known.from == from {
 		return known, nil
 	}
 	read, damage := st.readConfig(img)
 	if damage == nil {
+		read.from = from
 		st.owner.configs.put(img.id, read)
 		return read, nil
 	}
@@ -79,6 +83,11 @@ func (st *state) config(ctx context.Context, img *image) (*config, error) {
 		st.owner.log.WarnContext(ctx, "image is damaged", "image", img.id, "error", damage)
 	}
 	return read, nil
+}
+
+// documents names the documents of the image by their digests in its record.
+func (img *image) documents() string {
+	return img.BigDataDigests[storage.ImageDigestBigDataKey].String() + " " + img.BigDataDigests[img.id.String()].String()
 }
 
 // readConfig reads the manifest of an image and, unless it is a list, its

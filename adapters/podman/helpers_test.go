@@ -155,3 +155,55 @@ func (m *made) chain(f *fixture, n int) string {
 	f.t.Helper()
 	return identity.ChainID(slices.Clone(m.config.RootFS.DiffIDs[:n])).String()
 }
+
+// problems says what of the store does not fit together: layers that nothing holds,
+// images whose layers are not there, and files without a record.
+func (f *fixture) problems() []string {
+	f.t.Helper()
+	all, err := f.MultiList(storage.MultiListOptions{Images: true, Layers: true, Containers: true})
+	f.check(err)
+	held, there := map[string]bool{"": true}, map[string]bool{"": true}
+	for _, l := range all.Layers {
+		there[l.ID] = true
+		held[l.Parent] = true
+	}
+	for _, c := range all.Containers {
+		held[c.LayerID] = true
+	}
+	var found []string
+	for _, img := range all.Images {
+		held[img.TopLayer] = true
+		for _, id := range append(img.MappedTopLayers, img.TopLayer) {
+			held[id] = true
+			if !there[id] {
+				found = append(found, "image "+img.ID+" lacks layer "+id)
+			}
+		}
+	}
+	for _, l := range all.Layers {
+		if !held[l.ID] {
+			found = append(found, "nothing holds layer "+l.ID)
+		}
+	}
+	return append(found, f.strays(there, all.Images)...)
+}
+
+// strays are the directories of layers and images that no record names.
+func (f *fixture) strays(layers map[string]bool, images []storage.Image) []string {
+	f.t.Helper()
+	known := map[string]bool{}
+	for _, img := range images {
+		known[img.ID] = true
+	}
+	var found []string
+	for dir, known := range map[string]map[string]bool{"vfs/dir": layers, "vfs-images": known} {
+		entries, err := os.ReadDir(filepath.Join(f.root, dir))
+		f.check(err)
+		for _, entry := range entries {
+			if entry.IsDir() && !known[entry.Name()] {
+				found = append(found, "stray "+filepath.Join(dir, entry.Name()))
+			}
+		}
+	}
+	return found
+}
