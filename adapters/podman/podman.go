@@ -3,6 +3,7 @@ package podman
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.podman.io/storage"
@@ -35,6 +36,9 @@ type Options struct {
 	// that others hold, unless their context ends sooner. The default is thirty
 	// seconds; a negative value does not wait.
 	LockTimeout time.Duration
+	// ShortNames say what names without a domain may mean. The default is what
+	// [ReadShortNames] reads when the first such name is looked for.
+	ShortNames *ShortNames
 	// RemoveContainer removes a container of Podman itself, which keeps records of
 	// it that the store knows nothing of. It is asked about no other containers. A
 	// container that is still there afterwards is an error. The default is
@@ -58,6 +62,8 @@ type Store struct {
 	log     *slog.Logger
 	configs *configs
 	removal func(context.Context, jettison.Container) error
+	// shortNames returns what is configured of them, which is read once.
+	shortNames func() (*ShortNames, error)
 
 	running *semaphore.Weighted // each View takes one part, an Update all
 	leases  *leases
@@ -86,6 +92,12 @@ func New(store storage.Store, opts *Options) *Store {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.shortNames = sync.OnceValues(func() (*ShortNames, error) {
+		if opts.ShortNames != nil {
+			return opts.ShortNames, nil
+		}
+		return ReadShortNames()
+	})
 	if s.removal == nil {
 		s.removal = Command(store, "podman")
 	}

@@ -1,0 +1,103 @@
+package podman_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/distribution/reference"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/podman"
+)
+
+type shortNamer interface {
+	Candidates(ctx context.Context, short string) ([]reference.Named, error)
+}
+
+// candidates are what a store makes of a short name.
+func candidates(t *testing.T, names *podman.ShortNames, short string) []string {
+	t.Helper()
+	var found []string
+	err := newFixture(t).backend(&podman.Options{ShortNames: names}).View(t.Context(), func(stores jettison.Stores) error {
+		namer, ok := stores.References.(shortNamer)
+		if !ok {
+			t.Fatal("the store completes no names")
+		}
+		refs, err := namer.Candidates(t.Context(), short)
+		for _, ref := range refs {
+			found = append(found, ref.String())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// The order is that in which Podman looks for a local image.
+func TestShortNames(t *testing.T) {
+	names := &podman.ShortNames{
+		Aliases:    map[string]string{"app": "quay.io/team/app", "none": ""},
+		Registries: []string{"registry.example:5000", "quay.io/mirror"},
+	}
+	const sum = "@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	for short, want := range map[string][]string{
+		"app:1.0": {
+			"quay.io/team/app:1.0", "localhost/app:1.0", "registry.example:5000/app:1.0",
+			"quay.io/mirror/app:1.0", "docker.io/library/app:1.0",
+		},
+		"none:latest": {
+			"localhost/none:latest", "registry.example:5000/none:latest",
+			"quay.io/mirror/none:latest", "docker.io/library/none:latest",
+		},
+		"team/app" + sum: {
+			"localhost/team/app" + sum, "registry.example:5000/team/app" + sum,
+			"quay.io/mirror/team/app" + sum, "docker.io/team/app" + sum,
+		},
+	} {
+		if diff := cmp.Diff(want, candidates(t, names, short)); diff != "" {
+			t.Errorf("candidates for %s (-want +got):\n%s", short, diff)
+		}
+	}
+}
+
+func TestReadShortNames(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	main := write("main.conf", "unqualified-search-registries = [\"one.example\"]\n[aliases]\na = \"x.example/a\"\nb = \"x.example/b\"\n")
+	alias := write("alias.conf", "[aliases]\nb = \"\"\nc = \"x.example/c\"\n")
+	search := write("search.conf", "unqualified-search-registries = [\"two.example\", \"three.example\"]\n[[registry]]\nlocation = \"x\"\n")
+	agreed := write("agreed.conf", "[aliases]\n\"c\" = \"y.example/c\"\n")
+
+	got, err := podman.ReadShortNameFiles([]string{main, alias, search, filepath.Join(dir, "missing.conf")}, []string{agreed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &podman.ShortNames{
+		Aliases:    map[string]string{"a": "x.example/a", "b": "", "c": "y.example/c"},
+		Registries: []string{"two.example", "three.example"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("short names (-want +got):\n%s", diff)
+	}
+
+	for path, want := range map[string]error{
+		write("bad.conf", "aliases = ["): jettison.ErrInvalidArgument,
+		dir:                             jettison.ErrUnavailable,
+	} {
+		if _, err := podman.ReadShortNameFiles([]string{path}, nil); !errors.Is(err, want) {
+			t.Errorf("read %s: got %v, want an error of class %v", path, err, want)
+		}
+	}
+}
