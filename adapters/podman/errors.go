@@ -9,6 +9,7 @@ import (
 
 	"github.com/pkg/errors"
 	"go.podman.io/storage"
+	drivers "go.podman.io/storage/drivers"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
@@ -119,7 +120,8 @@ func storageError(err error) error {
 	case errors.Is(err, storage.ErrImageUsedByContainer), errors.Is(err, storage.ErrLayerUsedByContainer),
 		errors.Is(err, storage.ErrStoreIsReadOnly), errors.Is(err, storage.ErrLayerHasChildren):
 		return class.Wrap(class.Conflict, err)
-	case isSystem(err):
+	case isSystem(err), errors.Is(err, drivers.ErrNotSupported), errors.Is(err, drivers.ErrPrerequisites),
+		errors.Is(err, drivers.ErrIncompatibleFS):
 		return class.Wrap(class.Unavailable, err)
 	default: // a record that cannot be read
 		return class.Wrap(class.Internal, err)

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if reexec.Init() { // the library unpacks layers in a child process
 		return
 	}
+	if child() {
+		return
+	}
 	os.Exit(m.Run())
 }
 

@@ -31,13 +31,19 @@ func Open(ctx context.Context, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := layout{root: chosen.GraphRoot, runRoot: chosen.RunRoot, imageStore: chosen.ImageStore, driver: chosen.GraphDriverName, transient: chosen.TransientStore}
+	l := layout{
+		root: chosen.GraphRoot, runRoot: chosen.RunRoot, imageStore: chosen.ImageStore,
+		driver: chosen.GraphDriverName, transient: chosen.TransientStore,
+	}
+	if err := l.checkRights(); err != nil {
+		return nil, systemError(err)
+	}
 	if err := l.await(ctx, opts.lockTimeout(), writing); err != nil {
 		return nil, err
 	}
 	store, err := storage.GetStore(chosen)
 	if err != nil {
-		return nil, class.Errorf(class.Unavailable, "open %s: %w", chosen.GraphRoot, err)
+		return nil, class.Errorf(class.Internal, "open %s: %w", chosen.GraphRoot, storageError(err))
 	}
 	s := New(store, opts)
 	s.owned = true
@@ -79,30 +85,44 @@ func (o *Options) choose() (storage.StoreOptions, error) {
 func (o *Options) driver(chosen storage.StoreOptions) (string, error) {
 	dir := chosen.GraphRoot
 	found, err := driversIn(dir)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case len(found) == 0:
-		return "", &NotStoreError{Dir: dir, Reason: "it has no records of images"}
-	case o.Driver == "" && slices.Contains(found, chosen.GraphDriverName):
-		return chosen.GraphDriverName, nil
-	case o.Driver == "" && len(found) == 1:
-		return found[0], nil
-	case o.Driver == "":
-		return "", &NotStoreError{Dir: dir, Reason: "it has stores of the drivers " + strings.Join(found, ", ") + ", and none was chosen"}
-	case !slices.Contains(found, o.Driver):
-		return "", &NotStoreError{Dir: dir, Reason: "it is a store of driver " + strings.Join(found, ", ") + ", not of " + o.Driver}
 	}
-	return o.Driver, nil
+	all := strings.Join(found, ", ")
+	switch {
+	case len(found) == 0:
+		return "", &NotStoreError{Dir: dir, Reason: "it has no records of images and layers"}
+	case o.Driver != "" && !slices.Contains(found, o.Driver):
+		return "", &NotStoreError{Dir: dir, Reason: "it is a store of driver " + all + ", not of " + o.Driver}
+	case o.Driver != "":
+		return known(dir, o.Driver)
+	case slices.Contains(found, chosen.GraphDriverName):
+		return known(dir, chosen.GraphDriverName)
+	case len(found) > 1:
+		return "", &NotStoreError{Dir: dir, Reason: "it has stores of the drivers " + all + ", and none was chosen"}
+	}
+	return known(dir, found[0])
+}
+
+// known makes sure that the library has the driver without cgo.
+func known(dir, driver string) (string, error) {
+	if !slices.Contains([]string{"overlay", "vfs", "zfs"}, driver) {
+		return "", &NotStoreError{Dir: dir, Reason: "its driver " + driver + " is not known here"}
+	}
+	return driver, nil
 }
 
 // driversIn returns the names of the drivers that have stores in the directory.
 func driversIn(dir string) ([]string, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return nil, systemError(err)
+	case !info.IsDir():
+		return nil, &NotStoreError{Dir: dir, Reason: "it is a file"}
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		if info, failed := os.Stat(dir); failed == nil && !info.IsDir() {
-			return nil, &NotStoreError{Dir: dir, Reason: "it is a file"}
-		}
 		return nil, systemError(err)
 	}
 	var found []string
@@ -112,4 +132,16 @@ func driversIn(dir string) ([]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// checkRights makes sure that the store can be changed, before anything is.
+func (l layout) checkRights() error {
+	for _, root := range l.imageRoots() {
+		for _, dir := range []string{root, l.kind(root, "images"), l.kind(root, "layers")} {
+			if err := writable(dir); err != nil {
+				return &os.PathError{Op: "write to", Path: dir, Err: err}
+			}
+		}
+	}
+	return nil
 }

@@ -94,7 +94,7 @@ func TestReadShortNames(t *testing.T) {
 
 	for path, want := range map[string]error{
 		write("bad.conf", "aliases = ["): jettison.ErrInvalidArgument,
-		dir:                             jettison.ErrUnavailable,
+		dir:                              jettison.ErrUnavailable,
 	} {
 		if _, err := podman.ReadShortNameFiles([]string{path}, nil); !errors.Is(err, want) {
 			t.Errorf("read %s: got %v, want an error of class %v", path, err, want)

@@ -1,0 +1,128 @@
+package podman_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/podman"
+)
+
+// deleteImages deletes images of a store, as a process of its own.
+func deleteImages(args []string) {
+	ctx := context.Background()
+	s, err := podman.Open(ctx, &podman.Options{GraphRoot: args[0], RunRoot: args[1]})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	service := jettison.New(s, nil)
+	for _, id := range args[2:] {
+		records, err := service.ImageDelete(ctx, id, jettison.RemoveOptions{PruneChildren: true})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		for _, r := range records {
+			fmt.Println(r)
+		}
+	}
+}
+
+// sharing makes ten images that share two layers and have one of their own, each
+// with a name.
+func (f *fixture) sharing() []*made {
+	f.t.Helper()
+	var all []*made
+	for i := range 10 {
+		name := fmt.Sprintf("app%d", i)
+		all = append(all, f.image(spec{layers: []string{"os", "lib", name}, names: []string{"localhost/" + name + ":1"}}))
+	}
+	return all
+}
+
+// checkGone makes sure that each image and layer was reported as deleted once, and
+// that nothing is left of them.
+func (f *fixture) checkGone(images []*made, records []string) {
+	f.t.Helper()
+	count := make(map[string]int)
+	for _, record := range records {
+		count[record]++
+	}
+	want := []string{"Deleted: " + images[0].chain(f, 1), "Deleted: " + images[0].chain(f, 2)}
+	for i, img := range images {
+		want = append(want, fmt.Sprintf("Untagged: localhost/app%d:1", i), "Deleted: "+img.id.String(), "Deleted: "+img.chain(f, 3))
+	}
+	for _, record := range want {
+		if count[record] != 1 {
+			f.t.Errorf("%s: reported %d times, want once", record, count[record])
+		}
+	}
+	if len(records) != len(want) {
+		f.t.Errorf("got %d records, want %d: %q", len(records), len(want), records)
+	}
+	layers, err := f.Layers()
+	f.check(err)
+	if left := f.problems(); len(layers)+len(left) > 0 {
+		f.t.Errorf("left: %v, %v", layers, left)
+	}
+}
+
+// Ten removals at once of images that share layers all succeed, over one backend and
+// over several.
+func TestAtOnce(t *testing.T) {
+	for _, backends := range []int{1, 10} {
+		t.Run(fmt.Sprint("backends=", backends), func(t *testing.T) {
+			f := newFixture(t)
+			images := f.sharing()
+			var services []*jettison.Service
+			for range backends {
+				services = append(services, jettison.New(f.backend(nil), nil))
+			}
+			var mu sync.Mutex
+			var all []string
+			var group sync.WaitGroup
+			for i, img := range images {
+				group.Go(func() {
+					records, err := services[i%backends].ImageDelete(t.Context(), img.id.String(), jettison.RemoveOptions{PruneChildren: true})
+					mu.Lock()
+					defer mu.Unlock()
+					all = append(all, lines(records)...)
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			f.checkGone(images, all)
+		})
+	}
+}
+
+// So do ten processes.
+func TestProcessesAtOnce(t *testing.T) {
+	f := newFixture(t)
+	images := f.sharing()
+	var children []*exec.Cmd
+	outputs := make([]strings.Builder, len(images))
+	for i, img := range images {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), deleteImage+"="+strings.Join([]string{f.root, f.runRoot, img.id.String()}, " "))
+		cmd.Stdout, cmd.Stderr = &outputs[i], &outputs[i]
+		f.check(cmd.Start())
+		children = append(children, cmd)
+	}
+	var all []string
+	for i, cmd := range children {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("process %d: %v\n%s", i, err, outputs[i].String())
+		}
+		all = append(all, strings.Split(strings.TrimSpace(outputs[i].String()), "\n")...)
+	}
+	f.checkGone(images, all)
+}
