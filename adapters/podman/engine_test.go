@@ -13,6 +13,7 @@ import (
 	"go.podman.io/storage"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/podman"
 	"github.com/jettison-oci/jettison/internal/backends"
 	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/storetest"
@@ -24,10 +25,15 @@ func kind() backends.Backend {
 		Name: "podman",
 		Open: func(t testing.TB, st storetest.State) *backends.Opened {
 			e := &engine{fixture: newFixture(t), byChain: make(map[digest.Digest]string)}
-			e.backend = e.fixture.backend(nil)
+			e.backend = e.fixture.backend(&podman.Options{
+				ShortNames: &podman.ShortNames{},
+				RemoveContainer: func(_ context.Context, c jettison.Container) error {
+					return e.DeleteContainer(c.ID) // Podman would do more
+				},
+			})
 			return backends.New(t, e.backend, e, st)
 		},
-		Capabilities: backends.Capabilities{Parents: true, Durable: true, Binding: true},
+		Capabilities: backends.Capabilities{Parents: true, Durable: true, RemovesContainers: true, Binding: true},
 	}
 }
 

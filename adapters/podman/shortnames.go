@@ -13,13 +13,15 @@ import (
 	"github.com/distribution/reference"
 	"github.com/pkg/errors"
 
+	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
 // ShortNames say what a name without a domain may mean (rule R9): its alias, the
-// name on localhost, then on each of the registries, then on docker.io. Podman looks
-// for a local image in this order. It then takes any image whose repository ends
-// like the name, too; nothing is deleted on such a guess.
+// name on localhost, then on each of the registries, then on docker.io; at last the
+// only reference of the store that ends like it, in whatever repository. Podman looks
+// for a local image in this order. Where several references end so, it takes one of
+// them; nothing is deleted on such a guess.
 type ShortNames struct {
 	// Aliases are repositories with their domain, by short name: "alpine" may be
 	// "docker.io/library/alpine". An empty one means that the name has no alias.
@@ -118,6 +120,8 @@ func (n *ShortNames) candidates(short string) ([]reference.Named, error) {
 	return found, nil
 }
 
+var _ jettison.ShortNamer = referenceStore{}
+
 // Candidates returns what a name without a domain may mean, by
 // [Options.ShortNames].
 func (s referenceStore) Candidates(ctx context.Context, short string) ([]reference.Named, error) {
@@ -128,5 +132,36 @@ func (s referenceStore) Candidates(ctx context.Context, short string) ([]referen
 	if err != nil {
 		return nil, err
 	}
-	return names.candidates(short)
+	found, err := names.candidates(short)
+	if err != nil {
+		return nil, err
+	}
+	if ref := s.ending(short); ref != nil {
+		found = append(found, ref)
+	}
+	return found, nil
+}
+
+// ending is the only reference of the store that ends with a slash and the name;
+// nil when there are several, or when the name may be the beginning of an ID, which
+// Podman looks for before.
+func (st *state) ending(short string) reference.Named {
+	name, _, _ := strings.Cut(short, ":")
+	var only string
+	for full, img := range st.byName {
+		if strings.HasPrefix(img.ID, name) {
+			return nil
+		}
+		if strings.HasSuffix(full, "/"+short) {
+			if only != "" {
+				return nil
+			}
+			only = full
+		}
+	}
+	ref, err := parseReference(only)
+	if err != nil {
+		return nil // nothing ends so
+	}
+	return ref
 }

@@ -1,29 +1,23 @@
 package podman_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/podman"
 )
 
-type shortNamer interface {
-	Candidates(ctx context.Context, short string) ([]reference.Named, error)
-}
-
 // candidates are what a store makes of a short name.
-func candidates(t *testing.T, names *podman.ShortNames, short string) []string {
+func candidates(t *testing.T, f *fixture, names *podman.ShortNames, short string) []string {
 	t.Helper()
 	var found []string
-	err := newFixture(t).backend(&podman.Options{ShortNames: names}).View(t.Context(), func(stores jettison.Stores) error {
-		namer, ok := stores.References.(shortNamer)
+	err := f.backend(&podman.Options{ShortNames: names}).View(t.Context(), func(stores jettison.Stores) error {
+		namer, ok := stores.References.(jettison.ShortNamer)
 		if !ok {
 			t.Fatal("the store completes no names")
 		}
@@ -45,6 +39,7 @@ func TestShortNames(t *testing.T) {
 		Aliases:    map[string]string{"app": "quay.io/team/app", "none": ""},
 		Registries: []string{"registry.example:5000", "quay.io/mirror"},
 	}
+	f := newFixture(t)
 	const sum = "@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	for short, want := range map[string][]string{
 		"app:1.0": {
@@ -60,8 +55,30 @@ func TestShortNames(t *testing.T) {
 			"quay.io/mirror/team/app" + sum, "docker.io/team/app" + sum,
 		},
 	} {
-		if diff := cmp.Diff(want, candidates(t, names, short)); diff != "" {
+		if diff := cmp.Diff(want, candidates(t, f, names, short)); diff != "" {
 			t.Errorf("candidates for %s (-want +got):\n%s", short, diff)
+		}
+	}
+}
+
+// The last candidate is the only reference that ends like the name. The beginning of
+// an ID is none.
+func TestShortNamesEnding(t *testing.T) {
+	f := newFixture(t)
+	m := f.image(spec{names: []string{"quay.io/team/one:1", "quay.io/a/two:1", "quay.io/b/two:1"}})
+	hex := m.id.Encoded()[:5]
+	f.check(f.AddNames(m.id.Encoded(), []string{"quay.io/team/" + hex + ":1"}))
+	for short, want := range map[string]string{
+		"one:1":      "quay.io/team/one:1",
+		"team/one:1": "quay.io/team/one:1",
+		"eam/one:1":  "docker.io/eam/one:1",
+		"one:2":      "docker.io/library/one:2",
+		"two:1":      "docker.io/library/two:1",
+		hex + ":1":   "docker.io/library/" + hex + ":1",
+	} {
+		found := candidates(t, f, &podman.ShortNames{}, short)
+		if got := found[len(found)-1]; got != want {
+			t.Errorf("last candidate for %s: got %s, want %s", short, got, want)
 		}
 	}
 }
