@@ -156,3 +156,8 @@ func exists(path string) bool {
 // Problems finds layers that nothing holds, images without the layers they name,
 // and directories of either that have no record.
 func (e *engine) Problems(context.Context) ([]string, error) { return e.problems(), nil }
+
+// Document is never asked for: the store takes no platforms out of lists.
+func (e *engine) Document(_ context.Context, index digest.Digest) ([]byte, error) {
+	return nil, class.Errorf(class.NotFound, "%s is no index", index)
+}
