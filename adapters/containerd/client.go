@@ -1,0 +1,79 @@
+package containerd
+
+import (
+	"context"
+	"slices"
+
+	"github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/defaults"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// Dial connects to the daemon that listens on the socket at this path, by default
+// /run/containerd/containerd.sock, and returns a backend over it. Close of the
+// client that it returns too ends the connection.
+//
+// The error is of class Unavailable when nothing listens there, or the socket may
+// not be used, and of class InvalidArgument for options that make no sense. The
+// context bounds the wait for the daemon.
+func Dial(ctx context.Context, address string, opts *Options) (*Backend, *client.Client, error) {
+	if address == "" {
+		address = defaults.DefaultAddress
+	}
+	c, err := client.New(address)
+	if err != nil {
+		return nil, nil, class.Errorf(class.Unavailable, "containerd: connect to %s: %w", address, err)
+	}
+	services, err := FromClient(ctx, c)
+	if err == nil {
+		var b *Backend
+		if b, err = New(services, opts); err == nil {
+			return b, c, nil
+		}
+	}
+	_ = c.Close() // nothing was asked of it
+	return nil, nil, err
+}
+
+// FromClient returns the services of a daemon. It asks the daemon for its
+// version, on which depends what it can do; the error is of class Unavailable when
+// it does not answer.
+func FromClient(ctx context.Context, c *client.Client) (Services, error) {
+	version, err := c.Version(in(ctx, namespaces.Default))
+	if err != nil {
+		return Services{}, failed("ask the daemon for its version", err)
+	}
+	return Services{
+		Images:      c.ImageService(),
+		Content:     c.ContentStore(),
+		Leases:      c.LeasesService(),
+		Snapshotter: c.SnapshotService,
+		Containers:  c.ContainerService(),
+		Tasks:       daemonTasks{c.TaskService()},
+		Namespaces:  c.NamespaceService(),
+		Version:     version.Version,
+	}, nil
+}
+
+// daemonTasks are those of a daemon.
+type daemonTasks struct{ tasks.TasksClient }
+
+// Running returns the containers whose main process has not ended.
+func (d daemonTasks) Running(ctx context.Context) ([]string, error) {
+	answer, err := d.List(ctx, &tasks.ListTasksRequest{})
+	if err != nil {
+		return nil, failed("list tasks", err)
+	}
+	var ids []string
+	for _, process := range answer.Tasks {
+		if process.Status != task.Status_STOPPED && process.Status != task.Status_CREATED {
+			ids = append(ids, process.ContainerID, process.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" }), nil
+}

@@ -1,0 +1,111 @@
+package containerd
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/containerd/containerd/v2/core/snapshots"
+	"github.com/opencontainers/go-digest"
+)
+
+// fewReported is up to how many pieces are asked for one by one when it is looked
+// whether they have gone; of more, all that is there is listed.
+const fewReported = 32
+
+// Collect has the garbage of this update collected, waits for it, and returns
+// what was reported to have gone and is there all the same.
+func (s imageStore) Collect(ctx context.Context) ([]digest.Digest, error) {
+	if err := s.write(ctx); err != nil {
+		return nil, err
+	}
+	if !s.changed {
+		return nil, nil
+	}
+	if err := s.backend.collect(s.here(ctx)); err != nil {
+		return nil, err
+	}
+	s.changed = false
+	reported := s.reported
+	s.reported = nil
+	if len(reported) > fewReported {
+		return s.remainingOfMany(ctx, reported)
+	}
+	return s.remaining(ctx, reported)
+}
+
+// collect runs the garbage collector. A daemon does that for whoever deletes a
+// lease and wants to wait, so one is made for it.
+func (b *Backend) collect(ctx context.Context) error {
+	if b.services.Garbage != nil {
+		_, err := b.services.Garbage.GarbageCollect(ctx)
+		return failed("collect garbage", err)
+	}
+	made, err := b.services.Leases.Create(ctx, leases.WithID(ourPrefix+"collect-"+rand.Text()))
+	if err != nil {
+		return failed("collect garbage", err)
+	}
+	return failed("collect garbage", b.services.Leases.Delete(ctx, made, leases.SynchronousDelete))
+}
+
+// remaining asks for each piece.
+func (s *state) remaining(ctx context.Context, reported []digest.Digest) ([]digest.Digest, error) {
+	var left []digest.Digest
+	for _, id := range reported {
+		there, err := s.isThere(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			left = append(left, id)
+		}
+	}
+	return left, nil
+}
+
+// isThere reports whether content or a layer is there. The one named like the
+// other is not told from it.
+func (s *state) isThere(ctx context.Context, id digest.Digest) (bool, error) {
+	if s.graph.blobs[id] != nil {
+		_, err := s.backend.services.Content.Info(s.here(ctx), id)
+		if err == nil || !isMissing(err) {
+			return err == nil, failed("look for "+id.String(), err)
+		}
+	}
+	for _, key := range s.graph.tree.named(id) {
+		_, err := s.backend.snapshotter(key.snapshotter).Stat(s.here(ctx), key.name)
+		if err == nil || !isMissing(err) {
+			return err == nil, failed("look for snapshot "+key.name, err)
+		}
+	}
+	return false, nil
+}
+
+// remainingOfMany lists what is there.
+func (s *state) remainingOfMany(ctx context.Context, reported []digest.Digest) ([]digest.Digest, error) {
+	there := make(map[digest.Digest]bool)
+	err := s.backend.services.Content.Walk(s.here(ctx), func(info content.Info) error {
+		there[info.Digest] = true
+		return nil
+	})
+	if err != nil {
+		return nil, failed("walk content", err)
+	}
+	for _, snapshotter := range s.graph.tree.snapshotters {
+		err := s.backend.snapshotter(snapshotter).Walk(s.here(ctx), func(_ context.Context, info snapshots.Info) error {
+			there[digest.Digest(info.Name)] = true
+			return nil
+		})
+		if err != nil {
+			return nil, failed("walk snapshots of "+snapshotter, err)
+		}
+	}
+	var left []digest.Digest
+	for _, id := range reported {
+		if there[id] {
+			left = append(left, id)
+		}
+	}
+	return left, nil
+}

@@ -1,0 +1,230 @@
+package containerd
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/snapshots"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/conflict"
+)
+
+// gcContainer is the label by which something says that it lives as long as a
+// container.
+const gcContainer = "containerd.io/gc.bref.container"
+
+// containerLister shows what uses images.
+type containerLister struct{ *state }
+
+var _ jettison.ContainerLister = containerLister{}
+
+// Containers returns the containers that were made from the image or mount it:
+// by the name that they give, by the snapshot that they write to, and by the
+// snapshots that they mount.
+func (s containerLister) Containers(ctx context.Context, id digest.Digest) ([]jettison.Container, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	u, err := s.resolveUses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	users := slices.Clone(u.users[id])
+	for i := range users {
+		users[i].Mounts = slices.Clone(users[i].Mounts)
+	}
+	return users, nil
+}
+
+// A resolved is what uses which image.
+type resolved struct {
+	users map[digest.Digest][]jettison.Container
+	// mounts are snapshots on the layers of an image that belong to no container
+	// that is known.
+	mounts map[digest.Digest][]conflict.Lease
+	// byTop are the images whose topmost layer it is, sorted.
+	byTop map[digest.Digest][]digest.Digest
+}
+
+// resolveUses finds out which images are used, once.
+func (s *state) resolveUses(ctx context.Context) (*resolved, error) {
+	if s.used != nil {
+		return s.used, nil
+	}
+	g, err := s.loadGraph(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &resolved{
+		users:  make(map[digest.Digest][]jettison.Container),
+		mounts: make(map[digest.Digest][]conflict.Lease),
+		byTop:  make(map[digest.Digest][]digest.Digest),
+	}
+	for _, id := range s.ids() {
+		for _, top := range g.own(id).tops {
+			r.byTop[top] = append(r.byTop[top], id)
+		}
+	}
+	known := make(map[snapshotKey]bool)
+	for _, c := range s.uses.containers {
+		s.addContainer(r, c, known)
+	}
+	s.addSnapshots(r, known)
+	s.used = r
+	return r, nil
+}
+
+// addContainer notes a container with the images that it uses.
+func (s *state) addContainer(r *resolved, c container, known map[snapshotKey]bool) {
+	t := s.graph.tree
+	if c.namespace != "" {
+		t = s.uses.others[c.namespace].tree
+	} else {
+		known[snapshotKey{c.Snapshotter, c.SnapshotKey}] = true
+	}
+	made := s.origins(r, t, c)
+	mounted := s.mounted(r, t, c, known)
+	record := jettison.Container{ID: c.ID, Name: nameOf(c), Running: c.running, Mounts: mounted}
+	if c.namespace != "" {
+		record.Owner = "namespace " + c.namespace
+	}
+	for _, id := range made {
+		record.Image = id
+		r.users[id] = append(r.users[id], record)
+	}
+	record.Image = ""
+	if len(made) > 0 {
+		record.Image = made[0]
+	}
+	for _, id := range mounted {
+		if !slices.Contains(made, id) {
+			r.users[id] = append(r.users[id], record)
+		}
+	}
+}
+
+// origins are the images that a container may have been made from. Its name
+// decides when its snapshot lies on the layers of what the name means now. Else
+// the name may have moved, or there is nothing to tell by: then it is what the
+// name means, and all images with those layers.
+func (s *state) origins(r *resolved, t *tree, c container) []digest.Digest {
+	byName := s.byName(c)
+	base := t.base(snapshotKey{c.Snapshotter, c.SnapshotKey})
+	byLayers := r.byTop[base]
+	switch {
+	case byName == "":
+		return byLayers
+	case slices.Contains(byLayers, byName), len(byLayers) == 0:
+		return []digest.Digest{byName}
+	default:
+		return append([]digest.Digest{byName}, byLayers...)
+	}
+}
+
+// byName is the image that a container names: by a record, a reference, or an ID.
+func (s *state) byName(c container) digest.Digest {
+	if c.namespace != "" {
+		target := s.uses.others[c.namespace].targets[c.Image]
+		if s.images[target] == nil {
+			return ""
+		}
+		return target
+	}
+	if img := s.names[c.Image]; img != nil {
+		return img.id()
+	}
+	if id, err := digest.Parse(c.Image); err == nil {
+		if s.images[id] != nil {
+			return id
+		}
+		return ""
+	}
+	if ref, ok := parseName(c.Image); ok && s.refs[ref.String()] != nil {
+		return s.refs[ref.String()].id()
+	}
+	return ""
+}
+
+// mounted are the images that a container mounts: those on whose layers a
+// snapshot lies that the container holds by a label, or that by a label of its
+// own lives as long as the container. Sorted, each once.
+func (s *state) mounted(r *resolved, t *tree, c container, known map[snapshotKey]bool) []digest.Digest {
+	keys := labelled(c.Labels)
+	for key, info := range t.infos {
+		for label, value := range info.Labels {
+			if strings.HasPrefix(label, gcContainer) && value == c.ID && key.name != c.SnapshotKey {
+				keys = append(keys, key)
+			}
+		}
+	}
+	var found []digest.Digest
+	for _, key := range keys {
+		known[key] = true
+		found = append(found, r.byTop[t.base(key)]...)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// labelled are the snapshots that labels refer to.
+func labelled(labels map[string]string) []snapshotKey {
+	var keys []snapshotKey
+	for label, value := range labels {
+		if rest, ok := strings.CutPrefix(label, gcRefSnapshot); ok {
+			name, _, _ := strings.Cut(rest, "/")
+			keys = append(keys, snapshotKey{name, value})
+		}
+	}
+	return keys
+}
+
+// addSnapshots notes the snapshots that lie on an image's layers and belong to no
+// container of the list. Docker keeps a container that does not run as a
+// snapshot, on one that it prepares for it, with a lease of the same name; any
+// other is taken for a mount.
+func (s *state) addSnapshots(r *resolved, known map[snapshotKey]bool) {
+	holders := make(map[snapshotKey]string)
+	for _, l := range s.uses.leases {
+		for _, key := range l.snapshots {
+			holders[key] = l.ID
+		}
+	}
+	running := make(map[string]bool)
+	for _, c := range s.uses.containers {
+		running[c.ID] = running[c.ID] || c.namespace == "" && c.running
+	}
+	t := s.graph.tree
+	for key, info := range t.infos {
+		if info.Kind == snapshots.KindCommitted || known[key] {
+			continue
+		}
+		lease := holders[key]
+		for _, id := range r.byTop[t.base(key)] {
+			if lease == key.name && t.isInit(key) {
+				r.users[id] = append(r.users[id], jettison.Container{ID: key.name, Image: id, Running: running[key.name]})
+				continue
+			}
+			r.mounts[id] = append(r.mounts[id], mountOf(key, lease))
+		}
+	}
+}
+
+// mountOf is a mount as a use of an image.
+func mountOf(key snapshotKey, lease string) conflict.Lease {
+	owner := key.snapshotter + "/" + key.name
+	if lease != "" && lease != key.name {
+		owner += " of lease " + lease
+	}
+	return conflict.Lease{ID: "snapshot " + owner, Kind: KindMount, Owner: owner}
+}
+
+// nameOf is what people call a container, if the labels tell.
+func nameOf(c container) string {
+	if name := c.Labels["nerdctl/name"]; name != "" {
+		return name
+	}
+	return c.Labels["io.kubernetes.container.name"]
+}

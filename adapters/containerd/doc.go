@@ -1,0 +1,2 @@
+// Package containerd deletes the images of containerd.
+package containerd

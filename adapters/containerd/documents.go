@@ -1,0 +1,168 @@
+package containerd
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+const (
+	// maxDocument is how large a manifest, an index or a configuration may be: as
+	// many bytes as registries allow.
+	maxDocument = 8 << 20
+	// maxDocuments is how many are remembered.
+	maxDocuments = 100_000
+)
+
+// A document is what is read of a manifest, an index or a configuration. Which it
+// is shows in what it has.
+type document struct {
+	// Manifest and index.
+	MediaType   string               `json:"mediaType"`
+	Config      *ocispec.Descriptor  `json:"-"`
+	Layers      []ocispec.Descriptor `json:"layers"`
+	Manifests   []ocispec.Descriptor `json:"manifests"`
+	Subject     *ocispec.Descriptor  `json:"subject"`
+	Annotations map[string]string    `json:"annotations"`
+
+	// Configuration.
+	ocispec.Platform
+	Created *time.Time        `json:"created"`
+	Labels  map[string]string `json:"-"`
+	RootFS  *struct {
+		DiffIDs []digest.Digest `json:"diff_ids"`
+	} `json:"rootfs"`
+}
+
+// parseDocument reads a document. "config" is a descriptor in a manifest and the
+// parameters of a container in a configuration.
+func parseDocument(data []byte) (*document, error) {
+	var doc document
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, err
+	}
+	var config struct {
+		Config struct {
+			ocispec.Descriptor
+			Labels map[string]string `json:"Labels"`
+		} `json:"config"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return nil, err
+	}
+	if config.Config.Digest != "" {
+		doc.Config = &config.Config.Descriptor
+	}
+	if len(config.Config.Labels) > 0 {
+		doc.Labels = config.Config.Labels
+	}
+	if len(doc.OSFeatures) == 0 {
+		doc.OSFeatures = nil
+	}
+	return &doc, nil
+}
+
+// diffs are the chain IDs of the layers of a configuration with their diff IDs.
+func (d *document) diffs() (chains, diffIDs []digest.Digest) {
+	if d.RootFS == nil {
+		return nil, nil
+	}
+	diffIDs = d.RootFS.DiffIDs
+	return identity.ChainIDs(append([]digest.Digest(nil), diffIDs...)), diffIDs
+}
+
+// documents remember what was read: a digest means one thing for ever. They are
+// safe for concurrent use.
+type documents struct {
+	mu    sync.RWMutex
+	known map[digest.Digest]*document
+	diffs map[digest.Digest]digest.Digest // diff IDs by chain ID
+}
+
+func newDocuments() *documents {
+	return &documents{known: make(map[digest.Digest]*document), diffs: make(map[digest.Digest]digest.Digest)}
+}
+
+func (c *documents) get(id digest.Digest) (*document, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	doc, ok := c.known[id]
+	return doc, ok
+}
+
+func (c *documents) put(id digest.Digest, doc *document) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.known) >= maxDocuments {
+		clear(c.known)
+		clear(c.diffs)
+	}
+	c.known[id] = doc
+	chains, diffIDs := doc.diffs()
+	for i, chain := range chains {
+		c.diffs[chain] = diffIDs[i]
+	}
+}
+
+func (c *documents) diffID(chain digest.Digest) (digest.Digest, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	diffID, ok := c.diffs[chain]
+	return diffID, ok
+}
+
+// A damageError says that content is not what its digest or its media type says.
+type damageError struct {
+	content digest.Digest
+	err     error
+}
+
+// Error names the content and what is wrong.
+func (e *damageError) Error() string { return "content " + e.content.String() + ": " + e.err.Error() }
+
+// document reads a manifest, an index or a configuration, and verifies it. The
+// error is of class NotFound when it is not there, and a [*damageError] when it
+// cannot be understood.
+func (b *Backend) document(ctx context.Context, desc ocispec.Descriptor) (*document, error) {
+	if doc, ok := b.docs.get(desc.Digest); ok {
+		return doc, ctx.Err()
+	}
+	data, err := b.read(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := parseDocument(data)
+	if err != nil {
+		return nil, &damageError{desc.Digest, err}
+	}
+	b.docs.put(desc.Digest, doc)
+	return doc, nil
+}
+
+// read returns the bytes of a document, verified.
+func (b *Backend) read(ctx context.Context, desc ocispec.Descriptor) ([]byte, error) {
+	reader, err := b.services.Content.ReaderAt(in(ctx, b.opts.Namespace), ocispec.Descriptor{Digest: desc.Digest})
+	if err != nil {
+		return nil, failed("read "+desc.Digest.String(), err)
+	}
+	defer reader.Close() //nolint:errcheck // it is only read
+	if size := reader.Size(); size > maxDocument {
+		return nil, &damageError{desc.Digest, class.Errorf(class.Internal, "%d bytes are too many for a document", size)}
+	}
+	data := make([]byte, reader.Size())
+	if _, err := content.NewReader(reader).Read(data); err != nil && len(data) > 0 {
+		return nil, failed("read "+desc.Digest.String(), err)
+	}
+	if desc.Digest.Algorithm().FromBytes(data) != desc.Digest {
+		return nil, &damageError{desc.Digest, class.Errorf(class.Internal, "its bytes have another digest")}
+	}
+	return data, nil
+}

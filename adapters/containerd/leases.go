@@ -1,0 +1,193 @@
+package containerd
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/conflict"
+)
+
+// The kinds of what keeps an image as a lease does, besides those of
+// [conflict.LeaseKind]. None of them is ever removed by this package.
+const (
+	// KindLease is a lease of containerd that another program took: a pull, a
+	// build. Its owner is the ID of the lease, with the labels that tell more.
+	KindLease conflict.LeaseKind = "lease"
+	// KindMount is a snapshot on the layers of the image that belongs to no
+	// container. Its owner is the snapshotter and the key.
+	KindMount conflict.LeaseKind = "mount"
+	// KindPin is the label io.cri-containerd.pinned, by which the kubelet protects
+	// an image.
+	KindPin conflict.LeaseKind = "pin"
+	// KindName is a name that is no reference. Its owner is the name, quoted.
+	KindName conflict.LeaseKind = "name"
+)
+
+// The labels of a lease of this package.
+const (
+	labelKind    = "io.jettison.lease.kind"
+	labelOwner   = "io.jettison.lease.owner"
+	labelImage   = "io.jettison.lease.image"
+	labelExpires = "io.jettison.lease.expires"
+	ourPrefix    = "jettison-"
+)
+
+// leaseStore keeps leases as leases of containerd, and shows those of others.
+type leaseStore struct{ *state }
+
+var _ jettison.LeaseStore = leaseStore{}
+
+// Leases returns the leases on the image, and what keeps it as a lease does: pins,
+// mounts, and names that are no reference. Of the leases of others those that have
+// expired are left out.
+func (s leaseStore) Leases(ctx context.Context, id digest.Digest) ([]conflict.Lease, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	img := s.images[id]
+	if img == nil {
+		return nil, nil
+	}
+	r, err := s.resolveUses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := slices.Clone(r.mounts[id])
+	for _, l := range s.uses.leases {
+		switch {
+		case l.isOurs():
+			if l.target() == id {
+				found = append(found, l.record())
+			}
+		case l.isOn(img, s.graph):
+			found = append(found, conflict.Lease{ID: l.ID, Kind: KindLease, Owner: l.owner()})
+		}
+	}
+	if img.pinned() {
+		found = append(found, conflict.Lease{ID: pinnedLabel, Kind: KindPin, Owner: "label " + pinnedLabel})
+	}
+	for _, name := range img.unparsed {
+		found = append(found, conflict.Lease{ID: "name " + name, Kind: KindName, Owner: strconv.Quote(name)})
+	}
+	return found, nil
+}
+
+// Add takes a lease of containerd on the target.
+func (s leaseStore) Add(ctx context.Context, id digest.Digest, l conflict.Lease) error {
+	if err := s.write(ctx); err != nil {
+		return err
+	}
+	if _, err := s.loadUses(ctx); err != nil {
+		return err
+	}
+	labels := map[string]string{labelKind: string(l.Kind), labelOwner: l.Owner, labelImage: id.String()}
+	if !l.Expires.IsZero() {
+		labels[labelExpires] = l.Expires.UTC().Format(time.RFC3339Nano)
+		labels[gcExpire] = l.Expires.UTC().Add(time.Second - 1).Truncate(time.Second).Format(time.RFC3339)
+	}
+	manager := s.backend.services.Leases
+	made, err := manager.Create(s.here(ctx), leases.WithID(ourPrefix+l.ID), leases.WithLabels(labels))
+	if err != nil {
+		return failed("take a lease on "+id.String(), err)
+	}
+	if err := manager.AddResource(s.here(ctx), made, leases.Resource{ID: id.String(), Type: "content"}); err != nil {
+		_ = manager.Delete(s.here(context.WithoutCancel(ctx)), made) // it holds nothing
+		return failed("take a lease on "+id.String(), err)
+	}
+	s.uses.leases = append(s.uses.leases, lease{Lease: made, content: []digest.Digest{id}})
+	return nil
+}
+
+// Remove ends a lease of this package. Those of others are left alone.
+func (s leaseStore) Remove(ctx context.Context, id digest.Digest, leaseID string) error {
+	if err := s.write(ctx); err != nil {
+		return err
+	}
+	return s.endLeases(ctx, func(l lease) bool { return l.target() == id && l.ID == ourPrefix+leaseID })
+}
+
+// endLeases ends those leases of this package that are chosen.
+func (s *state) endLeases(ctx context.Context, chosen func(lease) bool) error {
+	u, err := s.loadUses(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range slices.Clone(u.leases) {
+		if !l.isOurs() || !chosen(l) {
+			continue
+		}
+		err := s.backend.services.Leases.Delete(s.here(ctx), l.Lease)
+		if err != nil && !isMissing(err) {
+			return failed("end lease "+l.ID, err)
+		}
+		u.leases = slices.DeleteFunc(u.leases, func(other lease) bool { return other.ID == l.ID })
+	}
+	return nil
+}
+
+// isOurs reports whether this package took the lease.
+func isOurs(l leases.Lease) bool { return l.Labels[labelImage] != "" && strings.HasPrefix(l.ID, ourPrefix) }
+
+func (l lease) isOurs() bool { return isOurs(l.Lease) }
+
+// target is the image that a lease of this package is on.
+func (l lease) target() digest.Digest { return digest.Digest(l.Labels[labelImage]) }
+
+// record is a lease of this package as it was taken.
+func (l lease) record() conflict.Lease {
+	expires, _ := time.Parse(time.RFC3339Nano, l.Labels[labelExpires]) // none: never
+	return conflict.Lease{
+		ID: strings.TrimPrefix(l.ID, ourPrefix), Kind: conflict.LeaseKind(l.Labels[labelKind]), Owner: l.Labels[labelOwner], Expires: expires,
+	}
+}
+
+// isOn reports whether a lease of another program is on an image: it holds a
+// record of it, or content of it that is not that of a layer.
+func (l lease) isOn(img *image, g *graph) bool {
+	for _, name := range l.images {
+		if _, ok := img.names[name]; ok {
+			return true
+		}
+	}
+	own := g.own(img.id()).content
+	for _, dgst := range l.content {
+		if slices.Contains(own, dgst) && !g.isLayer(img.id(), dgst) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLayer reports whether an image has the content as that of a layer.
+func (g *graph) isLayer(id, dgst digest.Digest) bool {
+	found := false
+	g.reach([]digest.Digest{id}, func(_ digest.Digest, b *blob) {
+		for _, ref := range b.refs {
+			found = found || ref.to == dgst && strings.HasPrefix(ref.label, gcRefLayer)
+		}
+	})
+	return found
+}
+
+// owner says whose a lease is, as far as it tells: its ID and the names of its
+// labels but for those of the garbage collector.
+func (l lease) owner() string {
+	var labels []string
+	for label := range l.Labels {
+		if !strings.HasPrefix(label, "containerd.io/gc.") {
+			labels = append(labels, label)
+		}
+	}
+	if len(labels) == 0 {
+		return l.ID
+	}
+	slices.Sort(labels)
+	return l.ID + " (" + strings.Join(labels, ", ") + ")"
+}

@@ -1,0 +1,194 @@
+package containerd
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+)
+
+// atOnce is how many questions are asked of a daemon at once.
+const atOnce = 16
+
+// uses are what keeps images busy, as the lists have it.
+type uses struct {
+	containers []container
+	leases     []lease
+	others     map[string]*foreign // other namespaces that count
+}
+
+// A container is the record of one, and where it is.
+type container struct {
+	containers.Container
+	// namespace is empty for that of the images.
+	namespace string
+	running   bool
+}
+
+// A lease is one with what it holds.
+type lease struct {
+	leases.Lease
+	content   []digest.Digest
+	images    []string
+	snapshots []snapshotKey
+}
+
+// A foreign is what is known of the images of another namespace.
+type foreign struct {
+	targets map[string]digest.Digest // by name
+	tree    *tree
+}
+
+// loadUses lists containers, tasks and leases, once.
+func (s *state) loadUses(ctx context.Context) (*uses, error) {
+	if s.uses != nil {
+		return s.uses, nil
+	}
+	u := &uses{others: make(map[string]*foreign)}
+	var err error
+	if u.containers, err = s.listContainers(s.here(ctx), ""); err != nil {
+		return nil, err
+	}
+	for _, namespace := range s.backend.opts.Namespaces {
+		more, err := s.listContainers(in(ctx, namespace), namespace)
+		if err != nil {
+			return nil, err
+		}
+		u.containers = append(u.containers, more...)
+		if len(more) == 0 {
+			continue
+		}
+		if u.others[namespace], err = s.loadForeign(in(ctx, namespace), more); err != nil {
+			return nil, err
+		}
+	}
+	if u.leases, err = s.listLeases(s.here(ctx)); err != nil {
+		return nil, err
+	}
+	s.uses = u
+	return u, nil
+}
+
+// listContainers lists the containers of the context's namespace.
+func (s *state) listContainers(ctx context.Context, namespace string) ([]container, error) {
+	if s.backend.services.Containers == nil {
+		return nil, nil
+	}
+	records, err := s.backend.services.Containers.List(ctx)
+	if err != nil {
+		return nil, failed("list containers", err)
+	}
+	var running []string
+	if tasks := s.backend.services.Tasks; tasks != nil && len(records) > 0 {
+		if running, err = tasks.Running(ctx); err != nil {
+			return nil, failed("list tasks", err)
+		}
+	}
+	found := make([]container, 0, len(records))
+	for _, record := range records {
+		found = append(found, container{record, namespace, slices.Contains(running, record.ID)})
+	}
+	return found, nil
+}
+
+// loadForeign looks at the images and snapshots of another namespace with
+// containers.
+func (s *state) loadForeign(ctx context.Context, users []container) (*foreign, error) {
+	f := &foreign{targets: make(map[string]digest.Digest)}
+	records, err := s.backend.services.Images.List(ctx)
+	if err != nil {
+		return nil, failed("list images", err)
+	}
+	for _, record := range records {
+		f.targets[record.Name] = record.Target.Digest
+	}
+	var names []string
+	for _, c := range users {
+		names = append(names, c.Snapshotter)
+	}
+	f.tree, err = s.backend.walkSnapshots(ctx, names)
+	return f, err
+}
+
+// listLeases lists the leases that live, with what each holds.
+func (s *state) listLeases(ctx context.Context) ([]lease, error) {
+	manager := s.backend.services.Leases
+	records, err := manager.List(ctx)
+	if err != nil {
+		return nil, failed("list leases", err)
+	}
+	found := make([]lease, len(records))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, record := range records {
+		found[i].Lease = record
+		if !isOurs(record) && s.backend.hasExpired(record) {
+			continue
+		}
+		group.Go(func() error {
+			resources, err := manager.ListResources(ctx, record)
+			if err != nil && !isMissing(err) {
+				return failed("list what lease "+record.ID+" holds", err)
+			}
+			found[i].hold(resources)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// hold notes what a lease holds.
+func (l *lease) hold(resources []leases.Resource) {
+	for _, r := range resources {
+		kind, name, _ := strings.Cut(r.Type, "/")
+		switch kind {
+		case "content":
+			l.content = append(l.content, digest.Digest(r.ID))
+		case "images":
+			l.images = append(l.images, r.ID)
+		case "snapshots":
+			l.snapshots = append(l.snapshots, snapshotKey{name, r.ID})
+		}
+	}
+}
+
+// hasExpired reports whether a lease counts for nothing any more. One whose time
+// cannot be read lives, as it does for containerd.
+func (b *Backend) hasExpired(l leases.Lease) bool {
+	expires, err := time.Parse(time.RFC3339, l.Labels[gcExpire])
+	return err == nil && !b.opts.Now().Before(expires)
+}
+
+// sharedContent returns what other namespaces have of the content too.
+func (s *state) sharedContent(ctx context.Context) (map[digest.Digest]bool, error) {
+	shared := make(map[digest.Digest]bool)
+	if s.backend.services.Namespaces == nil {
+		return shared, nil
+	}
+	all, err := s.backend.services.Namespaces.List(ctx)
+	if err != nil {
+		return nil, failed("list namespaces", err)
+	}
+	for _, namespace := range all {
+		if namespace == s.backend.opts.Namespace {
+			continue
+		}
+		err := s.backend.services.Content.Walk(in(ctx, namespace), func(info content.Info) error {
+			shared[info.Digest] = true
+			return nil
+		})
+		if err != nil {
+			return nil, failed("walk content of namespace "+namespace, err)
+		}
+	}
+	return shared, nil
+}

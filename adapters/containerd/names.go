@@ -1,0 +1,191 @@
+package containerd
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+const (
+	// danglingPrefix begins the name by which Docker keeps an image that has no
+	// other: "moby-dangling@" and the digest of the target.
+	danglingPrefix = "moby-dangling@"
+	// parentLabel is how Docker's builder says from which image one was built.
+	parentLabel = "org.mobyproject.image.parent"
+	// pinnedLabel is how the kubelet's images are protected.
+	pinnedLabel = "io.cri-containerd.pinned"
+	pinnedValue = "pinned"
+)
+
+// An image is a target with all its names.
+type image struct {
+	target ocispec.Descriptor
+	// names are the records that name the target, by name.
+	names map[string]images.Image
+	// refs are the references among them, sorted, and the names of each: more than
+	// one when they differ only in how they are written.
+	refs []named
+	// unparsed are names that are no reference, sorted.
+	unparsed []string
+}
+
+// A named is a reference with the records that are it.
+type named struct {
+	ref   reference.Named
+	names []string
+}
+
+func (img *image) id() digest.Digest { return img.target.Digest }
+
+// label returns the value of a label that one of the records has, that of the
+// first by name; empty when none has it.
+func (img *image) label(key string) string {
+	for _, name := range img.sorted() {
+		if value := img.names[name].Labels[key]; value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// pinned reports whether a record is protected as Kubernetes does it.
+func (img *image) pinned() bool {
+	for _, record := range img.names {
+		if record.Labels[pinnedLabel] == pinnedValue {
+			return true
+		}
+	}
+	return false
+}
+
+// sorted are the names in order.
+func (img *image) sorted() []string {
+	names := make([]string, 0, len(img.names))
+	for name := range img.names {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// unnamed are the records that keep the image without being a reference to it:
+// Docker's for one that dangles, and the bare ID that Kubernetes gives to each.
+func (img *image) unnamed() []string {
+	return slices.DeleteFunc(img.sorted(), func(name string) bool { return !isDangling(name) && !isBareID(name) })
+}
+
+// isDangling reports whether a name is that of a record without a reference.
+func isDangling(name string) bool { return strings.HasPrefix(name, danglingPrefix) }
+
+// isBareID reports whether a name is the ID of an image, as Kubernetes gives it:
+// the digest of its configuration.
+func isBareID(name string) bool {
+	_, err := digest.Parse(name)
+	return err == nil
+}
+
+// parseName returns the reference that a name is: normalized, with a tag or a
+// digest. A tag beside a digest is dropped (rule R6).
+func parseName(name string) (reference.Named, bool) {
+	parsed, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, false
+	}
+	if canonical, ok := parsed.(reference.Canonical); ok {
+		parsed, err = reference.WithDigest(reference.TrimNamed(parsed), canonical.Digest())
+		return parsed, err == nil
+	}
+	return reference.TagNameOnly(parsed), true
+}
+
+// index puts the records together: images by target, and references.
+func (s *state) index(records []images.Image) {
+	s.images = make(map[digest.Digest]*image)
+	s.refs = make(map[string]*image)
+	s.names = make(map[string]*image)
+	for _, record := range records {
+		id := record.Target.Digest
+		img := s.images[id]
+		if img == nil {
+			img = &image{target: record.Target, names: make(map[string]images.Image)}
+			s.images[id] = img
+		}
+		img.names[record.Name] = record
+		s.names[record.Name] = img
+	}
+	for _, record := range canonicalFirst(records) {
+		s.addName(s.images[record.Target.Digest], record.Name)
+	}
+	for _, img := range s.images {
+		slices.SortFunc(img.refs, func(a, b named) int { return strings.Compare(a.ref.String(), b.ref.String()) })
+		slices.Sort(img.unparsed)
+	}
+}
+
+// canonicalFirst sorts the records whose name is the full form of its reference
+// before those that are written otherwise. Of two that mean the same, the first
+// has the reference.
+func canonicalFirst(records []images.Image) []images.Image {
+	sorted := slices.Clone(records)
+	written := func(record images.Image) bool {
+		ref, ok := parseName(record.Name)
+		return ok && ref.String() == record.Name
+	}
+	slices.SortStableFunc(sorted, func(a, b images.Image) int {
+		switch fullA, fullB := written(a), written(b); {
+		case fullA == fullB:
+			return strings.Compare(a.Name, b.Name)
+		case fullA:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return sorted
+}
+
+// addName notes what a name is: a reference, or one that is none.
+func (s *state) addName(img *image, name string) {
+	if isDangling(name) || isBareID(name) {
+		return
+	}
+	ref, ok := parseName(name)
+	if !ok {
+		img.unparsed = append(img.unparsed, name)
+		return
+	}
+	full := ref.String()
+	switch holder := s.refs[full]; holder {
+	case nil:
+		s.refs[full] = img
+		img.refs = append(img.refs, named{ref, []string{name}})
+	case img:
+		i := slices.IndexFunc(img.refs, func(n named) bool { return n.ref.String() == full })
+		img.refs[i].names = append(img.refs[i].names, name)
+	default: // the reference means another image, and nothing means this name
+		img.unparsed = append(img.unparsed, name)
+	}
+}
+
+// forget notes that a record is gone. The image goes with the last one.
+func (s *state) forget(img *image, name string) {
+	delete(img.names, name)
+	delete(s.names, name)
+	for i := range img.refs {
+		img.refs[i].names = slices.DeleteFunc(img.refs[i].names, func(n string) bool { return n == name })
+	}
+	img.refs = slices.DeleteFunc(img.refs, func(n named) bool {
+		if len(n.names) == 0 {
+			delete(s.refs, n.ref.String())
+		}
+		return len(n.names) == 0
+	})
+	img.unparsed = slices.DeleteFunc(img.unparsed, func(n string) bool { return n == name })
+	if len(img.names) == 0 {
+		delete(s.images, img.id())
+	}
+}

@@ -1,0 +1,210 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// attested is the annotation by which BuildKit says in an index which manifest an
+// attestation is about.
+const attested = "vnd.docker.reference.digest"
+
+// record makes the record of an image: what its documents say, what its labels
+// refer to. Of content that is missing nothing is known; what is damaged makes
+// the image unreadable. It changes nothing, so several may be made at once.
+func (s *state) record(ctx context.Context, img *image) (imagestore.Image, error) {
+	r := recorder{state: s, img: imagestore.Image{ID: img.id(), Parent: s.parent(img)}}
+	err := r.describe(ctx, img.target)
+	var damage *damageError
+	switch {
+	case errors.As(err, &damage):
+		return imagestore.Image{}, &imagestore.UnreadableError{ID: img.id(), Err: damage}
+	case err != nil:
+		return imagestore.Image{}, err
+	}
+	for _, dgst := range s.graph.own(img.id()).content {
+		c := s.graph.content(dgst)
+		r.img.Content = append(r.img.Content, c)
+		r.img.Size += c.Size
+	}
+	r.img.Size += s.graph.layerBytes(s.graph.own(img.id()).tops)
+	return r.img, nil
+}
+
+// layerBytes is what the layers were unpacked from, each piece once.
+func (g *graph) layerBytes(tops []digest.Digest) int64 {
+	seen := make(map[digest.Digest]bool)
+	var n int64
+	for _, top := range tops {
+		for chain := top; chain != ""; chain = g.layers[chain].Parent {
+			if of := g.layers[chain].content; of != "" && !seen[of] {
+				seen[of] = true
+				n += g.blobs[of].size
+			}
+		}
+	}
+	return n
+}
+
+// A recorder puts a record together.
+type recorder struct {
+	*state
+	img imagestore.Image
+	// of an index: the manifests that were seen, and what the images have in common.
+	seen     map[digest.Digest]bool
+	labelled bool
+}
+
+// describe reads the target.
+func (r *recorder) describe(ctx context.Context, target ocispec.Descriptor) error {
+	doc, err := r.backend.document(ctx, target)
+	switch {
+	case class.Is(err, class.NotFound):
+		return nil // an image whose target is missing says nothing
+	case err != nil:
+		return err
+	}
+	r.about(doc)
+	if doc.Manifests == nil {
+		m, err := r.manifest(ctx, target.Digest, doc)
+		r.img.Platform, r.img.Layer = m.platform, m.layer
+		r.img.Labels = maps.Clone(m.labels)
+		if r.img.Created.IsZero() {
+			r.img.Created = m.created
+		}
+		return err
+	}
+	dated := !r.img.Created.IsZero()
+	r.img.Manifests = []imagestore.Manifest{}
+	r.seen = map[digest.Digest]bool{target.Digest: true}
+	if err := r.index(ctx, doc, 1, dated); err != nil {
+		return err
+	}
+	if len(r.img.Labels) == 0 {
+		r.img.Labels = nil
+	}
+	return nil
+}
+
+// about notes what the target is about, and when it says that it was made.
+func (r *recorder) about(doc *document) {
+	if doc.Subject != nil && doc.Subject.Digest.Validate() == nil {
+		r.img.Subject = doc.Subject.Digest
+	}
+	if created, err := time.Parse(time.RFC3339, doc.Annotations[ocispec.AnnotationCreated]); err == nil {
+		r.img.Created = created.UTC()
+	}
+}
+
+// A part is what one manifest tells.
+type part struct {
+	platform ocispec.Platform
+	created  time.Time
+	labels   map[string]string
+	layer    digest.Digest
+	isImage  bool
+}
+
+// manifest reads the configuration of a manifest.
+func (r *recorder) manifest(ctx context.Context, id digest.Digest, doc *document) (part, error) {
+	p := part{layer: r.graph.top(id)}
+	if doc.Config == nil || doc.Config.Digest == ocispec.DescriptorEmptyJSON.Digest {
+		return p, nil
+	}
+	cfg, err := r.backend.document(ctx, *doc.Config)
+	switch {
+	case class.Is(err, class.NotFound):
+		return p, nil
+	case err != nil:
+		return p, err
+	}
+	p.isImage = cfg.RootFS != nil
+	p.platform, p.labels = cfg.Platform, cfg.Labels
+	if cfg.Created != nil {
+		p.created = cfg.Created.UTC()
+	}
+	return p, nil
+}
+
+// index notes what an index lists, that of nested ones in their place.
+func (r *recorder) index(ctx context.Context, doc *document, depth int, dated bool) error {
+	for _, desc := range doc.Manifests {
+		if r.seen[desc.Digest] || depth > imagestore.MaxNesting {
+			continue
+		}
+		r.seen[desc.Digest] = true
+		listed, err := r.backend.document(ctx, desc)
+		switch {
+		case class.Is(err, class.NotFound):
+			r.list(desc, part{})
+		case err != nil:
+			return err
+		case listed.Manifests != nil:
+			if err := r.index(ctx, listed, depth+1, dated); err != nil {
+				return err
+			}
+		default:
+			p, err := r.manifest(ctx, desc.Digest, listed)
+			if err != nil {
+				return err
+			}
+			r.list(desc, p)
+			r.share(p, dated)
+		}
+	}
+	return nil
+}
+
+// list adds a manifest to those of the index.
+func (r *recorder) list(desc ocispec.Descriptor, p part) {
+	m := imagestore.Manifest{Digest: desc.Digest, Platform: p.platform, Layer: p.layer}
+	if desc.Platform != nil {
+		m.Platform = *desc.Platform
+	}
+	if about := digest.Digest(desc.Annotations[attested]); about.Validate() == nil {
+		m.Subject = about
+	}
+	own := r.graph.own(r.img.ID).content
+	r.graph.reach([]digest.Digest{desc.Digest}, func(dgst digest.Digest, _ *blob) {
+		if slices.Contains(own, dgst) {
+			m.Content = append(m.Content, r.graph.content(dgst))
+		}
+	})
+	r.img.Manifests = append(r.img.Manifests, m)
+}
+
+// share gives an index what its images say together: when the newest was made,
+// and the labels that all have.
+func (r *recorder) share(p part, dated bool) {
+	if !p.isImage || p.platform.OS == "unknown" {
+		return
+	}
+	if !dated && p.created.After(r.img.Created) {
+		r.img.Created = p.created
+	}
+	if !r.labelled {
+		r.img.Labels = maps.Clone(p.labels)
+	}
+	r.labelled = true
+	maps.DeleteFunc(r.img.Labels, func(key, value string) bool {
+		other, ok := p.labels[key]
+		return !ok || other != value
+	})
+}
+
+// top is the topmost layer that a manifest is unpacked to, or empty.
+func (g *graph) top(manifest digest.Digest) digest.Digest {
+	if b := g.blobs[manifest]; b != nil {
+		return b.top
+	}
+	return ""
+}

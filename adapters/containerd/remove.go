@@ -1,0 +1,92 @@
+package containerd
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/errdefs"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// removeNames removes records of an image. When all of them were gone or name
+// something else the error is of class NotFound; one that is left goes with the
+// others.
+func (s *state) removeNames(ctx context.Context, img *image, names []string) error {
+	removed := false
+	var missing error
+	for _, name := range names {
+		err := s.removeName(ctx, img, name)
+		switch {
+		case err == nil:
+			removed = true
+		case class.Is(err, class.NotFound):
+			missing = err
+		default:
+			return err
+		}
+		s.forget(img, name)
+	}
+	if removed {
+		return nil
+	}
+	return missing
+}
+
+// removeName removes one record, if its target is that of the image. Garbage is
+// left to be collected.
+func (s *state) removeName(ctx context.Context, img *image, name string) error {
+	store, target := s.backend.services.Images, img.target
+	if !s.backend.services.comparesTargets() {
+		now, err := store.Get(s.here(ctx), name)
+		if err != nil {
+			return failed("look at "+name, err)
+		}
+		if now.Target.Digest != target.Digest {
+			return class.Errorf(class.NotFound, "%s no longer names %s", name, target.Digest)
+		}
+	}
+	err := store.Delete(s.here(ctx), name, images.DeleteTarget(&target))
+	if err == nil {
+		s.changed = true
+	}
+	return failed("remove "+name, err)
+}
+
+// keepDangling makes the record that keeps an image without references, as
+// Docker does. One that is there is left as it is.
+func (s *state) keepDangling(ctx context.Context, img *image) error {
+	record := images.Image{
+		Name:      danglingPrefix + img.id().String(),
+		Target:    img.target,
+		Labels:    img.labels(),
+		CreatedAt: time.Now(),
+	}
+	made, err := s.backend.services.Images.Create(s.here(ctx), record)
+	if errdefs.IsAlreadyExists(err) { // another program untags it too
+		made, err = s.backend.services.Images.Get(s.here(ctx), record.Name)
+	}
+	if err != nil {
+		return failed("keep "+img.id().String(), err)
+	}
+	if made.Target.Digest != img.id() {
+		return class.Errorf(class.Conflict, "containerd: %s names %s", record.Name, made.Target.Digest)
+	}
+	img.names[record.Name] = made
+	s.names[record.Name] = img
+	return nil
+}
+
+// labels are those of all records together, without those that say a name.
+func (img *image) labels() map[string]string {
+	labels := make(map[string]string)
+	for _, name := range img.sorted() {
+		maps.Copy(labels, img.names[name].Labels)
+	}
+	delete(labels, images.AnnotationImageName)
+	delete(labels, ocispec.AnnotationRefName)
+	return labels
+}

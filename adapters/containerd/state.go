@@ -1,0 +1,78 @@
+package containerd
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// A state is the namespace as one View or Update sees it. The names are listed
+// when it begins, everything else once, when it is first asked for: what uses
+// images is thus looked at after the images.
+type state struct {
+	backend  *Backend
+	readOnly bool
+
+	images map[digest.Digest]*image // by target
+	names  map[string]*image        // by name
+	refs   map[string]*image        // by reference, in full
+
+	graph *graph
+	uses  *uses
+	used  *resolved
+	about *relations
+
+	// changed says that this update took something away; reported is what it told
+	// to have gone.
+	changed  bool
+	reported []digest.Digest
+}
+
+// load lists the images.
+func (s *state) load(ctx context.Context) error {
+	records, err := s.backend.services.Images.List(in(ctx, s.backend.opts.Namespace))
+	if err != nil {
+		return failed("list images", err)
+	}
+	s.index(records)
+	return nil
+}
+
+// here is the context of a call about the namespace of the images.
+func (s *state) here(ctx context.Context) context.Context { return in(ctx, s.backend.opts.Namespace) }
+
+// image returns the image with this target.
+func (s *state) image(ctx context.Context, id digest.Digest) (*image, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	img, ok := s.images[id]
+	if !ok {
+		return nil, class.Errorf(class.NotFound, "image %s does not exist", id)
+	}
+	return img, nil
+}
+
+// write makes sure that something may be changed.
+func (s *state) write(ctx context.Context) error {
+	if s.readOnly {
+		return errReadOnly
+	}
+	return ctx.Err()
+}
+
+// ids are the targets, sorted.
+func (s *state) ids() []digest.Digest { return slices.Sorted(maps.Keys(s.images)) }
+
+// parent is the image that this one was built from, if it is there.
+func (s *state) parent(img *image) digest.Digest {
+	id, err := digest.Parse(img.label(parentLabel))
+	if err != nil || s.images[id] == nil {
+		return ""
+	}
+	return id
+}

@@ -1,0 +1,98 @@
+package containerd
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// usages remember what committed snapshots take, which does not change. They are
+// safe for concurrent use.
+type usages struct {
+	mu    sync.Mutex
+	bytes map[snapshotKey]int64
+}
+
+func newUsages() *usages { return &usages{bytes: make(map[snapshotKey]int64)} }
+
+func (u *usages) get(key snapshotKey) (int64, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n, ok := u.bytes[key]
+	return n, ok
+}
+
+func (u *usages) put(key snapshotKey, n int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.bytes) >= maxDocuments {
+		clear(u.bytes)
+	}
+	u.bytes[key] = n
+}
+
+// snapshotSize is the number of bytes that the snapshots of a layer take, in all
+// snapshotters that have it.
+func (s *state) snapshotSize(ctx context.Context, chain digest.Digest) (int64, error) {
+	var total int64
+	for _, key := range s.graph.tree.named(chain) {
+		n, known := s.backend.usage.get(key)
+		if !known {
+			used, err := s.backend.snapshotter(key.snapshotter).Usage(s.here(ctx), key.name)
+			if err != nil && !isMissing(err) {
+				return 0, failed("measure snapshot "+key.name, err)
+			}
+			n = used.Size
+			s.backend.usage.put(key, n)
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// named are the snapshots of this name, whatever snapshotter has them.
+func (t *tree) named(chain digest.Digest) []snapshotKey {
+	var found []snapshotKey
+	for _, snapshotter := range t.snapshotters {
+		key := snapshotKey{snapshotter, chain.String()}
+		if _, ok := t.infos[key]; ok {
+			found = append(found, key)
+		}
+	}
+	return found
+}
+
+// diffID is that of a layer, as a configuration says that is unpacked to it;
+// empty when none can be read.
+func (s *state) diffID(ctx context.Context, chain digest.Digest) (digest.Digest, error) {
+	if diffID, ok := s.backend.docs.diffID(chain); ok {
+		return diffID, nil
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.graph.owned)) {
+		if !s.graph.hasLayer(s.graph.owned[id], chain) || s.images[id] == nil {
+			continue
+		}
+		if _, err := s.record(ctx, s.images[id]); err != nil && ctx.Err() != nil {
+			return "", err
+		}
+		if diffID, ok := s.backend.docs.diffID(chain); ok {
+			return diffID, nil
+		}
+	}
+	return "", nil
+}
+
+// hasLayer reports whether an image needs a layer.
+func (g *graph) hasLayer(o owned, chain digest.Digest) bool {
+	for _, top := range o.tops {
+		for id := top; id != ""; id = g.layers[id].Parent {
+			if id == chain {
+				return true
+			}
+		}
+	}
+	return false
+}
