@@ -124,33 +124,59 @@ func (s *state) origins(r *resolved, t *tree, c container) []digest.Digest {
 	}
 }
 
-// byName is the image that a container names: by a record, a reference, or an ID.
+// byName is the image that a container names, or else that Kubernetes notes for
+// it.
 func (s *state) byName(c container) digest.Digest {
+	if id := s.meant(c, c.Image); id != "" {
+		return id
+	}
+	return s.meant(c, kubernetesOf(c).Metadata.ImageRef)
+}
+
+// meant is the image that a text means in the namespace of a container: a record,
+// a reference, or an ID, which may be the digest of the target or that of a
+// configuration. It is empty when there is none.
+func (s *state) meant(c container, text string) digest.Digest {
+	if text == "" {
+		return ""
+	}
 	if c.namespace != "" {
-		target := s.uses.others[c.namespace].targets[c.Image]
+		target := s.uses.others[c.namespace].targets[text]
 		if s.images[target] == nil {
 			return ""
 		}
 		return target
 	}
-	if img := s.names[c.Image]; img != nil {
+	if img := s.names[text]; img != nil {
 		return img.id()
 	}
-	if id, err := digest.Parse(c.Image); err == nil {
-		if s.images[id] != nil {
-			return id
-		}
-		return ""
+	if id, err := digest.Parse(text); err == nil {
+		return s.identified(id)
 	}
-	if ref, ok := parseName(c.Image); ok && s.refs[ref.String()] != nil {
+	if ref, ok := parseName(text); ok && s.refs[ref.String()] != nil {
 		return s.refs[ref.String()].id()
 	}
 	return ""
 }
 
-// mounted are the images that a container mounts: those on whose layers a
-// snapshot lies that the container holds by a label, or that by a label of its
-// own lives as long as the container. Sorted, each once.
+// identified is the image with this target, or else the first that has it as its
+// configuration.
+func (s *state) identified(id digest.Digest) digest.Digest {
+	if s.images[id] != nil {
+		return id
+	}
+	for _, other := range s.ids() {
+		if slices.Contains(s.graph.own(other).content, id) {
+			return other
+		}
+	}
+	return ""
+}
+
+// mounted are the images that a container mounts: those that Kubernetes notes for
+// it, and those on whose layers a snapshot lies that the container holds by a
+// label, or that by a label of its own lives as long as the container. Sorted,
+// each once.
 func (s *state) mounted(r *resolved, t *tree, c container, known map[snapshotKey]bool) []digest.Digest {
 	keys := labelled(c.Labels)
 	for key, info := range t.infos {
@@ -161,6 +187,11 @@ func (s *state) mounted(r *resolved, t *tree, c container, known map[snapshotKey
 		}
 	}
 	var found []digest.Digest
+	for _, mount := range kubernetesOf(c).Metadata.Config.Mounts {
+		if id := s.meant(c, mount.Image.Image); id != "" {
+			found = append(found, id)
+		}
+	}
 	for _, key := range keys {
 		known[key] = true
 		found = append(found, r.byTop[t.base(key)]...)

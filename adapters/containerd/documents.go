@@ -3,6 +3,7 @@ package containerd
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"sync"
 	"time"
 
@@ -158,7 +159,7 @@ func (b *Backend) read(ctx context.Context, desc ocispec.Descriptor) ([]byte, er
 		return nil, &damageError{desc.Digest, class.Errorf(class.Internal, "%d bytes are too many for a document", size)}
 	}
 	data := make([]byte, reader.Size())
-	if _, err := content.NewReader(reader).Read(data); err != nil && len(data) > 0 {
+	if _, err := io.ReadFull(content.NewReader(reader), data); err != nil {
 		return nil, failed("read "+desc.Digest.String(), err)
 	}
 	if desc.Digest.Algorithm().FromBytes(data) != desc.Digest {

@@ -139,7 +139,9 @@ func (s *state) readAhead(ctx context.Context, ids []digest.Digest) {
 }
 
 // Delete removes every record of the image, and the leases of this package on it,
-// and returns what nothing else holds: what the garbage collector will take.
+// and returns what nothing else holds: what the garbage collector will take. When
+// not all of the records can be removed, those that were are gone, and removing
+// the image again removes the rest.
 func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error) {
 	var gone imagestore.Removed
 	if err := s.write(ctx); err != nil {
@@ -153,8 +155,8 @@ func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Re
 	if err != nil {
 		return gone, err
 	}
-	o := g.own(id)
-	if gone, err = s.release(ctx, o); err != nil {
+	_, damage := s.record(ctx, img)
+	if gone, err = s.release(ctx, g.own(id)); err != nil {
 		return gone, err
 	}
 	if err := s.endLeases(ctx, func(l lease) bool { return l.target() == id }); err != nil {
@@ -164,5 +166,9 @@ func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Re
 		return imagestore.Removed{}, err
 	}
 	s.forgetOwned(id, gone)
+	var unreadable *imagestore.UnreadableError
+	if errors.As(damage, &unreadable) {
+		return imagestore.Removed{}, nil // no plan could foretell what goes with it
+	}
 	return gone, nil
 }

@@ -31,7 +31,7 @@ func (s *state) record(ctx context.Context, img *image) (imagestore.Image, error
 	case err != nil:
 		return imagestore.Image{}, err
 	}
-	for _, dgst := range s.graph.own(img.id()).content {
+	for _, dgst := range slices.Backward(s.graph.own(img.id()).content) { // what is referred to comes first
 		c := s.graph.content(dgst)
 		r.img.Content = append(r.img.Content, c)
 		r.img.Size += c.Size

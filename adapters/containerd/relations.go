@@ -1,3 +1,135 @@
 package containerd
 
-type relations struct{}
+import (
+	"context"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/refstore"
+)
+
+var _ jettison.ReferrerStore = imageStore{}
+
+// relations are which images are about which.
+type relations struct {
+	subjects map[digest.Digest][]digest.Digest // digests that an image is about
+	about    map[digest.Digest][]digest.Digest // images that are about a digest
+	having   map[digest.Digest][]digest.Digest // images that have a manifest or an index
+}
+
+// Referrers returns the images that are about the image, sorted: by the subject
+// of their manifest, or by a tag of the referrers tag schema.
+func (s imageStore) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	r, err := s.relate(ctx)
+	if err != nil || s.images[id] == nil {
+		return nil, err
+	}
+	found := slices.Clone(r.about[id])
+	for _, dgst := range s.graph.own(id).content {
+		found = append(found, r.about[dgst]...)
+	}
+	return s.others(id, found), nil
+}
+
+// Subjects returns the images that the image is about, sorted.
+func (s imageStore) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	r, err := s.relate(ctx)
+	if err != nil || s.images[id] == nil {
+		return nil, err
+	}
+	var found []digest.Digest
+	for _, subject := range r.of(s.state, id) {
+		found = append(found, r.having[subject]...)
+	}
+	return s.others(id, found), nil
+}
+
+// others are the images among those found that are there, each once, sorted,
+// without the image itself.
+func (s *state) others(id digest.Digest, found []digest.Digest) []digest.Digest {
+	slices.Sort(found)
+	found = slices.DeleteFunc(slices.Compact(found), func(other digest.Digest) bool {
+		return other == id || s.images[other] == nil
+	})
+	return found
+}
+
+// of are the digests that an image is about: by its manifest, and by the tags that
+// it still has.
+func (r *relations) of(s *state, id digest.Digest) []digest.Digest {
+	return append(slices.Clone(r.subjects[id]), tagged(s.images[id])...)
+}
+
+func tagged(img *image) []digest.Digest {
+	var found []digest.Digest
+	for _, n := range img.refs {
+		if subject, ok := refstore.SubjectOf(n.ref); ok {
+			found = append(found, subject)
+		}
+	}
+	return found
+}
+
+// relate finds out which images are about which, once. A target is read for it
+// only when nothing of it is unpacked: what can be run is about nothing.
+func (s *state) relate(ctx context.Context) (*relations, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.about != nil {
+		return s.about, nil
+	}
+	g, err := s.loadGraph(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &relations{
+		subjects: make(map[digest.Digest][]digest.Digest),
+		about:    make(map[digest.Digest][]digest.Digest),
+		having:   make(map[digest.Digest][]digest.Digest),
+	}
+	ids := s.ids()
+	if err := s.readTargets(ctx, ids); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if doc, ok := s.backend.docs.get(id); ok && doc.Subject != nil && doc.Subject.Digest.Validate() == nil {
+			r.subjects[id] = []digest.Digest{doc.Subject.Digest}
+		}
+		for _, subject := range r.of(s, id) {
+			r.about[subject] = append(r.about[subject], id)
+		}
+		r.having[id] = append(r.having[id], id)
+		for _, dgst := range g.own(id).content {
+			if dgst != id {
+				r.having[dgst] = append(r.having[dgst], id)
+			}
+		}
+	}
+	s.about = r
+	return r, nil
+}
+
+// readTargets reads the targets that may be about another image, several at once.
+// One that is missing or damaged is about nothing that can be known.
+func (s *state) readTargets(ctx context.Context, ids []digest.Digest) error {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, id := range ids {
+		if len(s.graph.own(id).tops) > 0 {
+			continue
+		}
+		group.Go(func() error {
+			_, err := s.backend.document(ctx, s.images[id].target)
+			if class.Is(err, class.Unavailable) {
+				return err
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}

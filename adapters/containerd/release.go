@@ -38,7 +38,7 @@ func (s *state) release(ctx context.Context, o owned) (imagestore.Removed, error
 			gone.Content = append(gone.Content, c)
 		}
 	}
-	for _, dgst := range o.content {
+	for _, dgst := range slices.Backward(o.content) {
 		lose(dgst)
 	}
 	holders := make(map[digest.Digest]int)

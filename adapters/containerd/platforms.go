@@ -1,0 +1,284 @@
+package containerd
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/indexdoc"
+)
+
+var _ jettison.PlatformStore = imageStore{}
+
+// A rewritten is an index without some of its manifests, with those that lie in
+// it and changed too, innermost first.
+type rewritten struct {
+	target ocispec.Descriptor
+	blobs  []newBlobData
+}
+
+// newBlobData is content to be written, with its labels.
+type newBlobData struct {
+	digest digest.Digest
+	data   []byte
+	labels map[string]string
+}
+
+// Without returns the image that removing these of its manifests would make.
+func (s imageStore) Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error) {
+	record, made, err := s.without(ctx, id, manifests)
+	if err != nil {
+		return imagestore.Image{}, err
+	}
+	return s.planned(record, made, manifests), nil
+}
+
+// without writes the index anew, in memory.
+func (s imageStore) without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, *rewritten, error) {
+	record, err := s.Get(ctx, id)
+	if err != nil {
+		return record, nil, err
+	}
+	if record.Manifests == nil {
+		return record, nil, class.Errorf(class.InvalidArgument, "image %s is no index of several platforms", id)
+	}
+	for _, dgst := range manifests {
+		if !slices.ContainsFunc(record.Manifests, func(m imagestore.Manifest) bool { return m.Digest == dgst }) {
+			return record, nil, class.Errorf(class.NotFound, "image %s has no manifest %s", id, dgst)
+		}
+	}
+	if !slices.ContainsFunc(record.Manifests, func(m imagestore.Manifest) bool { return !slices.Contains(manifests, m.Digest) }) {
+		return record, nil, class.Errorf(class.InvalidArgument, "image %s would be left without manifests", id)
+	}
+	made := &rewritten{target: s.images[id].target}
+	made.target, err = made.rewrite(ctx, s.state, made.target, manifests)
+	return record, made, err
+}
+
+// rewrite writes an index without the manifests, and before that those in it. The
+// descriptor is that of the new one; it has no digest when nothing is left.
+func (r *rewritten) rewrite(ctx context.Context, s *state, desc ocispec.Descriptor, manifests []digest.Digest) (ocispec.Descriptor, error) {
+	doc, err := s.backend.document(ctx, desc)
+	if err != nil {
+		return desc, err
+	}
+	changes := make(map[digest.Digest]indexdoc.Change)
+	left := 0
+	for _, entry := range doc.Manifests {
+		now := entry
+		if slices.Contains(manifests, entry.Digest) {
+			now = ocispec.Descriptor{}
+		} else if nested, err := s.backend.document(ctx, entry); err == nil && nested.Manifests != nil {
+			if now, err = r.rewrite(ctx, s, entry, manifests); err != nil {
+				return desc, err
+			}
+		}
+		if now.Digest != entry.Digest {
+			changes[entry.Digest] = indexdoc.Change{Digest: now.Digest, Size: now.Size}
+		}
+		if now.Digest != "" {
+			left++
+		}
+	}
+	switch {
+	case len(changes) == 0:
+		return desc, nil
+	case left == 0:
+		return ocispec.Descriptor{}, nil
+	}
+	return r.write(ctx, s, desc, changes)
+}
+
+// write makes the bytes of a changed index, with the labels of the old one but for
+// what it no longer refers to.
+func (r *rewritten) write(ctx context.Context, s *state, desc ocispec.Descriptor, changes map[digest.Digest]indexdoc.Change) (ocispec.Descriptor, error) {
+	data, err := s.backend.read(ctx, desc)
+	if err != nil {
+		return desc, err
+	}
+	if data, err = indexdoc.Edit(data, changes); err != nil {
+		return desc, class.Errorf(class.Internal, "index %s: %w", desc.Digest, err)
+	}
+	info, err := s.backend.services.Content.Info(s.here(ctx), desc.Digest)
+	if err != nil {
+		return desc, failed("look at "+desc.Digest.String(), err)
+	}
+	labels := make(map[string]string)
+	for label, value := range info.Labels {
+		if change, ok := changes[digest.Digest(value)]; ok && strings.HasPrefix(label, gcRefContent) {
+			value = change.Digest.String()
+		}
+		if value != "" {
+			labels[label] = value
+		}
+	}
+	desc.Digest, desc.Size = desc.Digest.Algorithm().FromBytes(data), int64(len(data))
+	r.blobs = append(r.blobs, newBlobData{desc.Digest, data, labels})
+	return desc, nil
+}
+
+// planned is the record of an index as it will be. One that is there already stays
+// as it is.
+func (s imageStore) planned(record imagestore.Image, made *rewritten, manifests []digest.Digest) imagestore.Image {
+	next := record
+	next.ID = made.target.Digest
+	next.Manifests = slices.DeleteFunc(slices.Clone(record.Manifests), func(m imagestore.Manifest) bool {
+		return slices.Contains(manifests, m.Digest)
+	})
+	next.Labels = maps.Clone(record.Labels)
+	kept := make(map[digest.Digest]bool)
+	for _, m := range next.Manifests {
+		for _, c := range m.Content {
+			kept[c.Digest] = true
+		}
+	}
+	lost := make(map[digest.Digest]bool)
+	for _, m := range record.Manifests {
+		for _, c := range m.Content {
+			lost[c.Digest] = !kept[c.Digest]
+		}
+	}
+	next.Content = slices.DeleteFunc(slices.Clone(record.Content), func(c imagestore.Content) bool {
+		return lost[c.Digest]
+	})
+	return next
+}
+
+// Replace writes the index without these manifests and lets every name of the old
+// one name it. A lease keeps what is new until it has a name.
+func (s imageStore) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
+	var none imagestore.Removed
+	if err := s.write(ctx); err != nil {
+		return imagestore.Image{}, none, err
+	}
+	_, made, err := s.without(ctx, id, manifests)
+	if err != nil {
+		return imagestore.Image{}, none, err
+	}
+	before := s.graph
+	lease, err := s.backend.services.Leases.Create(s.here(ctx), leases.WithID(ourPrefix+"replace-"+rand.Text()))
+	if err != nil {
+		return imagestore.Image{}, none, failed("take a lease", err)
+	}
+	err = s.rename(leases.WithLease(ctx, lease.ID), s.images[id], made)
+	if ended := s.backend.services.Leases.Delete(s.here(context.WithoutCancel(ctx)), lease); err == nil && ended != nil {
+		err = failed("end lease "+lease.ID, ended)
+	}
+	if err != nil {
+		return imagestore.Image{}, none, err
+	}
+	next, err := s.reload(ctx, made.target.Digest)
+	if err != nil {
+		return imagestore.Image{}, none, err
+	}
+	return next, s.lostSince(before, id), nil
+}
+
+// rename writes what is new, and changes the target of each name.
+func (s imageStore) rename(ctx context.Context, img *image, made *rewritten) error {
+	for _, blob := range made.blobs {
+		desc := ocispec.Descriptor{Digest: blob.digest, Size: int64(len(blob.data))}
+		err := content.WriteBlob(s.here(ctx), s.backend.services.Content, ourPrefix+blob.digest.String(),
+			bytes.NewReader(blob.data), desc, content.WithLabels(blob.labels))
+		if err != nil {
+			return failed("write "+blob.digest.String(), err)
+		}
+	}
+	for _, name := range img.sorted() {
+		if err := s.retarget(ctx, img, name, made.target); err != nil {
+			return err
+		}
+	}
+	return s.moveChildren(ctx, img.id(), made.target.Digest)
+}
+
+// retarget lets a name that has the image as its target name another one. The
+// record of Docker for an image without a name has another name then.
+func (s imageStore) retarget(ctx context.Context, img *image, name string, target ocispec.Descriptor) error {
+	record := img.names[name]
+	now, err := s.backend.services.Images.Get(s.here(ctx), name)
+	if err != nil {
+		return failed("look at "+name, err)
+	}
+	if now.Target.Digest != img.id() {
+		return class.Errorf(class.Conflict, "containerd: %s no longer names %s", name, img.id())
+	}
+	record.Target = target
+	if isDangling(name) {
+		record.Name = danglingPrefix + target.Digest.String()
+		if _, err := s.backend.services.Images.Create(s.here(ctx), record); err != nil {
+			return failed("keep "+target.Digest.String(), err)
+		}
+		return s.removeName(ctx, img, name)
+	}
+	_, err = s.backend.services.Images.Update(s.here(ctx), record, "target")
+	s.changed = s.changed || err == nil
+	return failed("let "+name+" name "+target.Digest.String(), err)
+}
+
+// moveChildren lets the children of an image name another one as their parent.
+func (s imageStore) moveChildren(ctx context.Context, from, to digest.Digest) error {
+	for _, id := range s.ids() {
+		child := s.images[id]
+		if s.parent(child) != from {
+			continue
+		}
+		for _, name := range child.sorted() {
+			record := images.Image{Name: name, Labels: map[string]string{parentLabel: to.String()}}
+			if _, err := s.backend.services.Images.Update(s.here(ctx), record, "labels."+parentLabel); err != nil {
+				return failed("move child "+name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// reload looks at everything again and returns the record of an image.
+func (s imageStore) reload(ctx context.Context, id digest.Digest) (imagestore.Image, error) {
+	s.graph, s.uses, s.used, s.about = nil, nil, nil, nil
+	if err := s.load(ctx); err != nil {
+		return imagestore.Image{}, err
+	}
+	return s.Get(ctx, id)
+}
+
+// lostSince is what an image had that nothing has any more.
+func (s imageStore) lostSince(before *graph, id digest.Digest) imagestore.Removed {
+	var gone imagestore.Removed
+	lose := func(dgst digest.Digest) {
+		if s.graph.held[dgst] == 0 {
+			gone.Content = append(gone.Content, imagestore.Content{Digest: dgst, Size: before.blobs[dgst].size})
+			s.reported = append(s.reported, dgst)
+		}
+	}
+	o := before.own(id)
+	for _, dgst := range slices.Backward(o.content) {
+		lose(dgst)
+	}
+	for _, top := range o.tops {
+		for chain := top; chain != ""; chain = before.layers[chain].Parent {
+			now := s.graph.layers[chain]
+			if now != nil && now.Holders > 0 || slices.ContainsFunc(gone.Layers, func(l imagestore.Layer) bool { return l.ChainID == chain }) {
+				break
+			}
+			gone.Layers = append(gone.Layers, before.layers[chain].Layer)
+			s.reported = append(s.reported, chain)
+			if of := before.layers[chain].content; of != "" {
+				lose(of)
+			}
+		}
+	}
+	return gone
+}
