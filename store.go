@@ -46,7 +46,7 @@ type ImageStore interface {
 	// D12). It asks nothing about uses or references. The error is of class
 	// NotFound when there is no such image, so that of two deletions only one
 	// succeeds. An unreadable record is removed all the same; what it held
-	// cannot be known and stays.
+	// cannot be known and stays, unless the store knows it from elsewhere.
 	Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error)
 
 	// All yields every image, sorted by ID. An unreadable record is yielded as

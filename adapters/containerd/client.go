@@ -24,6 +24,9 @@ func Dial(ctx context.Context, address string, opts *Options) (*Backend, *client
 	if address == "" {
 		address = defaults.DefaultAddress
 	}
+	if err := look(ctx, address); err != nil {
+		return nil, nil, err
+	}
 	c, err := client.New(address)
 	if err != nil {
 		return nil, nil, class.Errorf(class.Unavailable, "containerd: connect to %s: %w", address, err)

@@ -106,11 +106,15 @@ func (s *state) addContainer(r *resolved, c container, known map[snapshotKey]boo
 	}
 }
 
-// origins are the images that a container may have been made from. Its name
-// decides when its snapshot lies on the layers of what the name means now. Else
-// the name may have moved, or there is nothing to tell by: then it is what the
-// name means, and all images with those layers.
+// origins are the images that a container may have been made from. Kubernetes
+// notes the very target. Else its name decides when its snapshot lies on the
+// layers of what the name means now. If not, the name may have moved, or there is
+// nothing to tell by: then it is what the name means, and all images with those
+// layers.
 func (s *state) origins(r *resolved, t *tree, c container) []digest.Digest {
+	if target := digest.Digest(kubernetesOf(c).Metadata.ImageDigest); s.images[target] != nil {
+		return []digest.Digest{target}
+	}
 	byName := s.byName(c)
 	base := t.base(snapshotKey{c.Snapshotter, c.SnapshotKey})
 	byLayers := r.byTop[base]

@@ -9,8 +9,9 @@ const kubernetesExtension = "io.cri-containerd.container.metadata"
 // A kubernetes is the part of that note that tells of images.
 type kubernetes struct {
 	Metadata struct {
-		// ImageRef is the ID of the image.
-		ImageRef string
+		// ImageDigest is the target that the image had, and ImageRef the digest of its
+		// configuration.
+		ImageDigest, ImageRef string
 		Config   struct {
 			// Mounts are its volumes, images among them.
 			Mounts []struct {

@@ -1,0 +1,32 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// look connects to a socket once, for gRPC tries again until its time is up and
+// then says less. The error is of class InvalidArgument when there is something
+// else than a socket, and else of class Unavailable.
+func look(ctx context.Context, address string) error {
+	path := strings.TrimPrefix(address, "unix://")
+	if info, err := os.Stat(path); err == nil && info.Mode().Type() != os.ModeSocket {
+		return class.Errorf(class.InvalidArgument, "containerd: connect to %s: this is not a socket", address)
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	var failure *net.OpError
+	if errors.As(err, &failure) {
+		err = failure.Err // the rest of it is the path again
+	}
+	if err != nil {
+		return class.Errorf(class.Unavailable, "containerd: connect to %s: %w", address, err)
+	}
+	_ = conn.Close() // nothing was said
+	return nil
+}
