@@ -71,7 +71,7 @@ func (s leaseStore) Leases(ctx context.Context, id digest.Digest) ([]conflict.Le
 		}
 	}
 	if img.pinned() {
-		found = append(found, conflict.Lease{ID: pinnedLabel, Kind: KindPin, Owner: "label " + pinnedLabel})
+		found = append(found, conflict.Lease{ID: pinnedLabel, Kind: KindPin, Owner: pinnedLabel})
 	}
 	for _, name := range img.unparsed {
 		found = append(found, conflict.Lease{ID: "name " + name, Kind: KindName, Owner: strconv.Quote(name)})
