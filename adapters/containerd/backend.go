@@ -22,6 +22,13 @@ type Options struct {
 	// its snapshot lies on. The default is none. Images there are never touched, and
 	// keep what they need themselves.
 	Namespaces []string
+	// BackReferences lets the record that keeps an image without a name, because
+	// containers use it, go by itself when they are gone (the labels
+	// containerd.io/gc.expire and containerd.io/gc.bref.container, which a daemon
+	// knows since 2.2; with an older one nothing changes). The default is to leave
+	// the record to a prune, for programs that tag the image later copy the labels
+	// of its records, and the new name would go with the container.
+	BackReferences bool
 	// Now is the clock by which leases of others expire. The default is time.Now.
 	Now func() time.Time
 }

@@ -12,10 +12,6 @@ import (
 	"github.com/jettison-oci/jettison/conflict"
 )
 
-// gcContainer is the label by which something says that it lives as long as a
-// container.
-const gcContainer = "containerd.io/gc.bref.container"
-
 // containerLister shows what uses images.
 type containerLister struct{ *state }
 
@@ -219,7 +215,8 @@ func labelled(labels map[string]string) []snapshotKey {
 // addSnapshots notes the snapshots that lie on an image's layers and belong to no
 // container of the list. Docker keeps a container that does not run as a
 // snapshot, on one that it prepares for it, with a lease of the same name; any
-// other is taken for a mount.
+// other is taken for a mount. One that nothing holds is none: containerd takes it
+// with the next garbage.
 func (s *state) addSnapshots(r *resolved, known map[snapshotKey]bool) {
 	holders := make(map[snapshotKey]string)
 	for _, l := range s.uses.leases {
@@ -233,7 +230,7 @@ func (s *state) addSnapshots(r *resolved, known map[snapshotKey]bool) {
 	}
 	t := s.graph.tree
 	for key, info := range t.infos {
-		if info.Kind == snapshots.KindCommitted || known[key] {
+		if info.Kind == snapshots.KindCommitted || known[key] || !s.graph.rooted[key] {
 			continue
 		}
 		lease := holders[key]

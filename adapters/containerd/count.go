@@ -1,6 +1,8 @@
 package containerd
 
 import (
+	"strings"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -65,7 +67,7 @@ func (g *graph) holdOutside(s *state, u *uses, shared map[digest.Digest]bool) {
 		}
 	}
 	for key, info := range g.tree.infos {
-		if _, isRoot := info.Labels[gcRoot]; isRoot {
+		if isRoot(info.Labels) {
 			snapshots = append(snapshots, key)
 		}
 	}
@@ -88,10 +90,10 @@ func (g *graph) holdOutside(s *state, u *uses, shared map[digest.Digest]bool) {
 // holdSnapshots counts one more holder of the layer that each of these is or
 // lies on.
 func (g *graph) holdSnapshots(keys []snapshotKey) {
-	seen := make(map[snapshotKey]bool)
+	g.rooted = make(map[snapshotKey]bool)
 	for _, key := range keys {
-		for !seen[key] {
-			seen[key] = true
+		for !g.rooted[key] {
+			g.rooted[key] = true
 			if l := g.layers[digest.Digest(key.name)]; l != nil {
 				l.Holders++
 				break
@@ -103,4 +105,15 @@ func (g *graph) holdSnapshots(keys []snapshotKey) {
 			key.name = info.Parent
 		}
 	}
+}
+
+// isRoot reports whether labels make something a root of the garbage collector, or
+// let it live as long as something else, which is taken to be there.
+func isRoot(labels map[string]string) bool {
+	for label := range labels {
+		if label == gcRoot || strings.HasPrefix(label, gcBackRef) {
+			return true
+		}
+	}
+	return false
 }

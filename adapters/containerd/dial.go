@@ -20,8 +20,7 @@ func look(ctx context.Context, address string) error {
 	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", path)
-	var failure *net.OpError
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*net.OpError](err); ok {
 		err = failure.Err // the rest of it is the path again
 	}
 	if err != nil {

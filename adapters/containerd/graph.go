@@ -17,6 +17,8 @@ const (
 	gcRefContent  = "containerd.io/gc.ref.content"
 	gcRefSnapshot = "containerd.io/gc.ref.snapshot."
 	gcRefLayer    = gcRefContent + ".l."
+	gcBackRef     = "containerd.io/gc.bref."
+	gcContainer   = gcBackRef + "container"
 	gcExpire      = "containerd.io/gc.expire"
 	gcFlat        = "containerd.io/gc.flat"
 )
@@ -29,6 +31,7 @@ type graph struct {
 	tree   *tree
 	owned  map[digest.Digest]owned // what images need, by target
 	held   map[digest.Digest]int   // holders of content
+	rooted map[snapshotKey]bool    // snapshots that something else than an image holds
 }
 
 // A layer is a snapshot of an image, whatever snapshotters have it.

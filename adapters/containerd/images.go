@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
@@ -143,32 +144,69 @@ func (s *state) readAhead(ctx context.Context, ids []digest.Digest) {
 // not all of the records can be removed, those that were are gone, and removing
 // the image again removes the rest.
 func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error) {
-	var gone imagestore.Removed
+	_, gone, err := s.DeleteNamed(ctx, id, nil)
+	return gone, err
+}
+
+// DeleteNamed removes these references to the image, one after another, and then
+// the image. It returns how many of the references it removed. The last record of
+// the image goes last, whatever it is: until then the image is there, and then it
+// is not.
+func (s imageStore) DeleteNamed(ctx context.Context, id digest.Digest, refs []reference.Named) (int, imagestore.Removed, error) {
+	var none imagestore.Removed
 	if err := s.write(ctx); err != nil {
-		return gone, err
+		return 0, none, err
 	}
 	img, err := s.image(ctx, id)
 	if err != nil {
-		return gone, err
+		return 0, none, err
 	}
 	g, err := s.loadGraph(ctx)
 	if err != nil {
-		return gone, err
+		return 0, none, err
 	}
 	_, damage := s.record(ctx, img)
-	if gone, err = s.release(ctx, g.own(id)); err != nil {
-		return gone, err
+	gone, err := s.release(ctx, g.own(id))
+	if err != nil {
+		return 0, none, err
 	}
 	if err := s.endLeases(ctx, func(l lease) bool { return l.target() == id }); err != nil {
-		return imagestore.Removed{}, err
+		return 0, none, err
 	}
-	if err := s.removeNames(ctx, img, img.inOrder()); err != nil {
-		return imagestore.Removed{}, err
+	untagged, err := s.removeRecords(ctx, img, refs)
+	if err != nil {
+		return untagged, none, err
 	}
 	s.forgetOwned(id, gone)
-	var unreadable *imagestore.UnreadableError
-	if errors.As(damage, &unreadable) {
-		return imagestore.Removed{}, nil // no plan could foretell what goes with it
+	if _, unreadable := errors.AsType[*imagestore.UnreadableError](damage); unreadable {
+		return untagged, none, nil // no plan could foretell what goes with it
 	}
-	return gone, nil
+	return untagged, gone, nil
+}
+
+// removeRecords removes the records of references, in their order, and all others.
+// Those come before the last reference, so that until all is done the image can be
+// found by it, and a deletion that failed be tried again.
+func (s *state) removeRecords(ctx context.Context, img *image, refs []reference.Named) (int, error) {
+	untagged := 0
+	for i, ref := range refs {
+		names := img.namesOf(ref)
+		if len(names) == 0 {
+			return untagged, class.Errorf(class.NotFound, "reference %s does not name image %s", ref, img.id())
+		}
+		if i == len(refs)-1 {
+			rest := slices.DeleteFunc(img.inOrder(), func(name string) bool { return slices.Contains(names, name) })
+			if err := s.removeNames(ctx, img, rest); err != nil && !class.Is(err, class.NotFound) {
+				return untagged, err
+			}
+		}
+		if err := s.removeNames(ctx, img, names); err != nil {
+			return untagged, err
+		}
+		untagged++
+	}
+	if len(refs) > 0 {
+		return untagged, nil
+	}
+	return 0, s.removeNames(ctx, img, img.inOrder())
 }

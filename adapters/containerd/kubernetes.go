@@ -12,7 +12,7 @@ type kubernetes struct {
 		// ImageDigest is the target that the image had, and ImageRef the digest of its
 		// configuration.
 		ImageDigest, ImageRef string
-		Config   struct {
+		Config                struct {
 			// Mounts are its volumes, images among them.
 			Mounts []struct {
 				Image struct {

@@ -133,7 +133,9 @@ func (s *state) endLeases(ctx context.Context, chosen func(lease) bool) error {
 }
 
 // isOurs reports whether this package took the lease.
-func isOurs(l leases.Lease) bool { return l.Labels[labelImage] != "" && strings.HasPrefix(l.ID, ourPrefix) }
+func isOurs(l leases.Lease) bool {
+	return l.Labels[labelImage] != "" && strings.HasPrefix(l.ID, ourPrefix)
+}
 
 func (l lease) isOurs() bool { return isOurs(l.Lease) }
 

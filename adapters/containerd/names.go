@@ -52,6 +52,16 @@ func (img *image) label(key string) string {
 	return ""
 }
 
+// namesOf are the records of a reference.
+func (img *image) namesOf(ref reference.Named) []string {
+	for _, n := range img.refs {
+		if n.ref.String() == full(ref) {
+			return slices.Clone(n.names)
+		}
+	}
+	return nil
+}
+
 // pinned reports whether a record is protected as Kubernetes does it.
 func (img *image) pinned() bool {
 	for _, record := range img.names {

@@ -78,8 +78,7 @@ func (s referenceStore) Delete(ctx context.Context, ref reference.Named, id dige
 	if !ok || img.id() != id {
 		return class.Errorf(class.NotFound, "reference %s does not name image %s", full(ref), id)
 	}
-	i := slices.IndexFunc(img.refs, func(n named) bool { return n.ref.String() == full(ref) })
-	names := slices.Clone(img.refs[i].names)
+	names := img.namesOf(ref)
 	if len(names) == len(img.names) {
 		if err := s.keepDangling(ctx, img); err != nil {
 			return err

@@ -3,6 +3,8 @@ package containerd
 import (
 	"context"
 	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/images"
@@ -59,11 +61,9 @@ func (s *state) removeName(ctx context.Context, img *image, name string) error {
 // keepDangling makes the record that keeps an image without references, as
 // Docker does. One that is there is left as it is.
 func (s *state) keepDangling(ctx context.Context, img *image) error {
-	record := images.Image{
-		Name:      danglingPrefix + img.id().String(),
-		Target:    img.target,
-		Labels:    img.labels(),
-		CreatedAt: time.Now(),
+	record := images.Image{Name: danglingPrefix + img.id().String(), Target: img.target, Labels: img.labels()}
+	if err := s.referBack(ctx, img, record.Labels); err != nil {
+		return err
 	}
 	made, err := s.backend.services.Images.Create(s.here(ctx), record)
 	if errdefs.IsAlreadyExists(err) { // another program untags it too
@@ -77,6 +77,34 @@ func (s *state) keepDangling(ctx context.Context, img *image) error {
 	}
 	img.names[record.Name] = made
 	s.names[record.Name] = img
+	return nil
+}
+
+// referBack adds the labels by which a record goes when the containers that use
+// its image are gone, if there are any and nothing else keeps the image.
+func (s *state) referBack(ctx context.Context, img *image, labels map[string]string) error {
+	if !s.backend.opts.BackReferences || !s.backend.services.collectsRecords() {
+		return nil
+	}
+	r, err := s.resolveUses(ctx)
+	if err != nil {
+		return err
+	}
+	held, err := leaseStore{s}.Leases(ctx, img.id())
+	if err != nil || len(held) > 0 || len(r.users[img.id()]) == 0 {
+		return err
+	}
+	children, err := imageStore{s}.Children(ctx, img.id())
+	if err != nil || len(children) > 0 {
+		return err
+	}
+	for i, c := range r.users[img.id()] {
+		if !slices.ContainsFunc(s.uses.containers, func(u container) bool { return u.namespace == "" && u.ID == c.ID }) {
+			return nil // nothing that the daemon could follow
+		}
+		labels[gcContainer+"/"+strconv.Itoa(i)] = c.ID
+	}
+	labels[gcExpire] = s.backend.opts.Now().UTC().Format(time.RFC3339)
 	return nil
 }
 

@@ -353,8 +353,7 @@ func (c *scriptCall) class() error {
 }
 
 func (c *scriptCall) why() error {
-	var refused *conflict.Error
-	if errors.As(c.err, &refused) {
+	if refused, ok := errors.AsType[*conflict.Error](c.err); ok {
 		for _, found := range refused.Conflicts {
 			c.printf("%s", found)
 		}
