@@ -91,21 +91,80 @@ func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step
 	}
 	r.Records = make([]DeleteResponse, 0, recordsIn(steps))
 	r.done = steps[:0]
-	for _, step := range steps {
-		done, err := step.carryOut(ctx, stores)
-		if isNotFound(err) && step.Container != nil {
-			continue // another one has removed it
+	defer func() { r.Containers = containersOf(r.done) }()
+	for len(steps) > 0 {
+		together := oneChange(stores, steps)
+		done, err := carryOut(ctx, stores, together)
+		for _, step := range done {
+			r.add(step)
+		}
+		if isNotFound(err) && together[0].Container != nil {
+			err = nil // another one has removed it
 		}
 		if err != nil {
-			r.Containers = containersOf(r.done)
 			return err
 		}
-		r.done = append(r.done, done)
-		r.Records = done.appendRecords(r.Records)
-		r.SpaceReclaimed += done.Removed.Size()
+		steps = steps[len(together):]
 	}
-	r.Containers = containersOf(r.done)
 	return nil
+}
+
+// add notes a step that was carried out.
+func (r *RemoveReport) add(done Step) {
+	r.done = append(r.done, done)
+	r.Records = done.appendRecords(r.Records)
+	r.SpaceReclaimed += done.Removed.Size()
+}
+
+// oneChange are the first of the steps that the store carries out as one: the
+// first alone, or references to an image and then the image, if it can do that.
+func oneChange(stores Stores, steps []Step) []Step {
+	if _, able := stores.Images.(NamedDeleter); !able {
+		return steps[:1]
+	}
+	n := 0
+	for n < len(steps) && steps[n].Untag != nil && steps[n].Image == steps[0].Image {
+		n++
+	}
+	if n == 0 || n == len(steps) || !steps[n].deletes() || steps[n].Image != steps[0].Image {
+		return steps[:1]
+	}
+	return steps[:n+1]
+}
+
+// carryOut makes the changes, in order, and returns the steps as they really were:
+// after an error those before it.
+func carryOut(ctx context.Context, stores Stores, steps []Step) ([]Step, error) {
+	last := len(steps) - 1
+	images, able := stores.Images.(NamedDeleter)
+	if last == 0 || !able {
+		done, err := steps[0].carryOut(ctx, stores)
+		if err != nil {
+			return nil, err
+		}
+		return []Step{done}, nil
+	}
+	var refs []reference.Named
+	for _, step := range steps[:last] {
+		refs = append(refs, step.Untag)
+	}
+	untagged, removed, err := images.DeleteNamed(ctx, steps[last].Image, refs)
+	if err != nil {
+		return steps[:untagged], steps[untagged].failed(steps[untagged].verb(), err)
+	}
+	steps[last].Removed = removed
+	return steps, nil
+}
+
+// deletes reports whether the step deletes its image.
+func (s Step) deletes() bool { return s.Container == nil && s.Untag == nil && s.Without == nil }
+
+// verb is what a step that removes a reference or an image does.
+func (s Step) verb() string {
+	if s.Untag != nil {
+		return "untag"
+	}
+	return "delete"
 }
 
 // recordsIn is how many records the steps have.
@@ -124,13 +183,13 @@ func (s Step) carryOut(ctx context.Context, stores Stores) (Step, error) {
 	}
 	if s.Untag != nil {
 		err := stores.References.Delete(ctx, s.Untag, s.Image)
-		return s, s.failed("untag", err)
+		return s, s.failed(s.verb(), err)
 	}
 	if s.Without != nil {
 		return s.replace(ctx, stores)
 	}
 	removed, err := stores.Images.Delete(ctx, s.Image)
-	return Step{Image: s.Image, Removed: removed}, s.failed("delete", err)
+	return Step{Image: s.Image, Removed: removed}, s.failed(s.verb(), err)
 }
 
 // replace puts an index without some manifests in the place of the index.

@@ -124,6 +124,9 @@ type names map[string]bool
 func (n names) add(t target) {
 	if t.ref != nil {
 		n[t.ref.String()] = true
+		for _, tag := range t.tags {
+			n[tag.String()] = true
+		}
 		return
 	}
 	n[t.id.String()] = true
@@ -169,18 +172,13 @@ func (p *planner) removeByReference(ctx context.Context, r *Removal, t target, o
 	if err != nil {
 		return err
 	}
-	going, rest := []reference.Named{t.ref}, without(refs, t.ref) // D2
-	if isTag(t.ref) && !hasTagOf(t.ref, rest) {                   // D3
-		for _, ref := range digestsOf(t.ref, rest) {
-			going, rest = append(going, ref), without(rest, ref)
-		}
-	}
+	going, rest := t.going(refs)
 	if len(rest) == 0 && t.image != nil { // D17
 		if err := p.clearUses(ctx, r, t.id, going, opts); err != nil {
 			return err
 		}
 	}
-	if !opts.Force && isSingle(refs) { // D1
+	if !opts.Force && (isSingle(refs) || t.tags != nil && len(rest) == 0) { // D1, R10
 		if err := p.refuseInUse(ctx, t); err != nil {
 			return err
 		}
@@ -199,6 +197,25 @@ func (p *planner) removeByReference(ctx context.Context, r *Removal, t target, o
 		mask |= conflict.Soft
 	}
 	return p.deleteQuietly(ctx, r, *t.image, mask, opts)
+}
+
+// going are the references that go when the target is removed by its reference,
+// and the rest of those to its image: rules D2 and D3, and R10.
+func (t target) going(refs []reference.Named) (going, rest []reference.Named) {
+	going = []reference.Named{t.ref}
+	if t.tags != nil {
+		going = slices.Clone(t.tags)
+	}
+	rest = refs
+	for _, ref := range going {
+		rest = without(rest, ref)
+	}
+	if tag := going[0]; isTag(tag) && !hasTagOf(tag, rest) { // D3
+		for _, ref := range digestsOf(tag, rest) {
+			going, rest = append(going, ref), without(rest, ref)
+		}
+	}
+	return going, rest
 }
 
 // refuseInUse refuses to remove the only reference to an image in use (rule D1).

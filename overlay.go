@@ -27,6 +27,7 @@ type overlay struct {
 
 	referrers ReferrerStore    // nil where the store knows of none
 	indexes   PlatformStore    // nil where platforms cannot be removed
+	digests   DigestNamer      // nil where only references tell of digests
 	short     ShortNamer       // nil where names are completed by rule R1 alone
 	remover   ContainerRemover // nil where containers cannot be removed
 	replaced  replacements
@@ -57,6 +58,7 @@ func newOverlay(stores Stores, now time.Time) *overlay {
 	}
 	o.referrers, _ = stores.Images.(ReferrerStore)
 	o.indexes, _ = stores.Images.(PlatformStore)
+	o.digests, _ = stores.References.(DigestNamer)
 	o.short, _ = stores.References.(ShortNamer)
 	o.remover, _ = stores.Containers.(ContainerRemover)
 	return o

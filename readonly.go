@@ -117,13 +117,33 @@ type readOnlyNames struct {
 	ShortNamer
 }
 
-// readOnlyRefs shows a reference store, with the ability that it has, to a view.
+// readOnlyDigests is readOnlyReferences for a store that knows digests.
+type readOnlyDigests struct {
+	ReferenceStore
+	DigestNamer
+}
+
+// readOnlyAll is both.
+type readOnlyAll struct {
+	readOnlyNames
+	DigestNamer
+}
+
+// readOnlyRefs shows a reference store, with the abilities that it has, to a view.
 func readOnlyRefs(store ReferenceStore) ReferenceStore {
 	shown := readOnlyReferences{store}
-	if names, ok := store.(ShortNamer); ok {
+	names, completes := store.(ShortNamer)
+	digests, knows := store.(DigestNamer)
+	switch {
+	case completes && knows:
+		return readOnlyAll{readOnlyNames{shown, names}, digests}
+	case completes:
 		return readOnlyNames{shown, names}
+	case knows:
+		return readOnlyDigests{shown, digests}
+	default:
+		return shown
 	}
-	return shown
 }
 
 func (readOnlyReferences) Delete(context.Context, reference.Named, digest.Digest) error {

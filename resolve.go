@@ -26,7 +26,7 @@ type Resolved struct {
 }
 
 // Resolve returns the image that imageRef means: a full ID, a name, or a
-// unique prefix of an ID, in this order (rules R1 to R7 and R9). The error is of class
+// unique prefix of an ID, in this order (rules R1 to R7, R9 and R10). The error is of class
 // InvalidArgument for a text that is none of these or a prefix that is not
 // unique ([*AmbiguousError]), and NotFound when there is no such image.
 func (s *Service) Resolve(ctx context.Context, imageRef string) (Resolved, error) {
@@ -35,6 +35,9 @@ func (s *Service) Resolve(ctx context.Context, imageRef string) (Resolved, error
 		t, err := s.planner(stores).resolveReadable(ctx, imageRef)
 		if err == nil {
 			found = Resolved{Image: *t.image, Reference: t.ref}
+			if len(t.tags) > 0 {
+				found.Reference = t.tags[0]
+			}
 		}
 		return err
 	})
@@ -50,6 +53,9 @@ type target struct {
 	// mode follows from how the text was resolved, never from how it looks
 	// (rule R4).
 	ref reference.Named
+	// tags are those that are meant when ref has a digest and is no reference of the
+	// store (rule R10), sorted; otherwise nil.
+	tags []reference.Named
 	// image is the record; nil when it is missing or unreadable (rule R5).
 	image *imagestore.Image
 }
@@ -126,7 +132,34 @@ func (p *planner) find(ctx context.Context, typed string) (target, error) {
 	if !isNotFound(err) {
 		return target{}, err
 	}
+	if t, found, err := p.findDigest(ctx, typed, ref); err != nil || found {
+		return t, err
+	}
 	return p.findPrefix(ctx, typed, ref)
+}
+
+// findDigest takes a name with a digest for the tags of its repository that name
+// the image with that digest, in a store that knows it (rule R10).
+func (p *planner) findDigest(ctx context.Context, typed string, ref reference.Named) (target, bool, error) {
+	canonical, ok := ref.(reference.Canonical)
+	if !ok || p.digests == nil {
+		return target{}, false, nil
+	}
+	id, err := p.digests.ByDigest(ctx, canonical.Digest())
+	if isNotFound(err) {
+		return target{}, false, nil
+	}
+	if err != nil {
+		return target{}, false, err
+	}
+	refs, err := p.References(ctx, id)
+	t := target{typed: typed, id: id, ref: ref}
+	for _, other := range refs {
+		if isTag(other) && other.Name() == ref.Name() {
+			t.tags = append(t.tags, other)
+		}
+	}
+	return t, len(t.tags) > 0, err
 }
 
 // fullID reports whether typed is a full image ID, and which (rule R1).

@@ -185,6 +185,17 @@ type ShortNamer interface {
 	Candidates(ctx context.Context, short string) ([]reference.Named, error)
 }
 
+// A DigestNamer is a [ReferenceStore] that keeps names without the digest that each
+// was pulled by, for the digest is known from the image (rule R10): containerd has
+// of what "docker pull app" brings the name app:latest alone. A service looks for
+// it once in each transaction; without it only a reference says by which digest an
+// image is known.
+type DigestNamer interface {
+	// ByDigest returns the ID of the image that has this digest in every
+	// repository that names it. The error is of class NotFound when there is none.
+	ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error)
+}
+
 // A ContainerRemover is a [ContainerLister] that can remove the containers that
 // it lists (rule D17). A service looks for it once in each transaction.
 type ContainerRemover interface {
@@ -195,6 +206,18 @@ type ContainerRemover interface {
 	// removed; then its image is still in use. What is not NotFound or
 	// InvalidArgument is tried once more.
 	RemoveContainer(ctx context.Context, container Container) error
+}
+
+// A NamedDeleter is an [ImageStore] in which an image is what its names are, so
+// that the last of them and the image are one record and go in one change. A
+// service looks for it once in each transaction, and calls it where a plan removes
+// references to an image and the image right after them.
+type NamedDeleter interface {
+	// DeleteNamed removes these references to the image, in this order, as
+	// [ReferenceStore.Delete] does, and then the image, as [ImageStore.Delete] does.
+	// It returns how many of the references it has removed; after an error those
+	// are gone, and the image is there.
+	DeleteNamed(ctx context.Context, id digest.Digest, refs []reference.Named) (int, imagestore.Removed, error)
 }
 
 // A Collector is an [ImageStore] whose deletions only take away names: what

@@ -112,6 +112,21 @@ const (
 	LeaseCreate LeaseKind = "create"
 )
 
+// What else a store shows as a lease: something that keeps an image until another
+// program ends it. Nobody takes such a lease here, and none is released here.
+const (
+	// LeaseForeign is a lease of another program, of which no more is known. Its
+	// owner is the ID that it has there.
+	LeaseForeign LeaseKind = "lease"
+	// LeaseMount is a mount of the image that belongs to no container that is known.
+	LeaseMount LeaseKind = "mount"
+	// LeasePin is a mark by which another program protects the image.
+	LeasePin LeaseKind = "pin"
+	// LeaseName is a name of the image that is no reference, and so cannot be
+	// removed here. Its owner is the name, quoted.
+	LeaseName LeaseKind = "name"
+)
+
 // A Lease keeps an image from being deleted while work on it is under way.
 type Lease struct {
 	// ID names the lease; it is unique in a store.

@@ -109,13 +109,32 @@ func (c Conflict) Hint() string {
 	case RunningContainer:
 		return "stop and remove the container" + c.Container.by() + " first"
 	case Leased:
-		return "wait for the " + string(c.Lease.Kind) + " to finish, or release its lease"
+		return c.Lease.hint()
 	case ActiveReference:
 		return "remove this reference, or force the deletion"
 	case StoppedContainer:
 		return "remove the container" + c.Container.by() + ", or force the deletion"
 	default:
 		return "see rule D9"
+	}
+}
+
+// hint says how the user can get rid of a lease. What another program keeps as a
+// lease does is that program's to end.
+func (l Lease) hint() string {
+	switch l.Kind {
+	case LeasePull, LeaseBuild, LeaseCreate:
+		return "wait for the " + string(l.Kind) + " to finish, or release its lease"
+	case LeaseForeign:
+		return "wait until the program that holds the lease has finished, or end it there"
+	case LeaseMount:
+		return "unmount the image where it is mounted"
+	case LeasePin:
+		return "let the program that pinned the image unpin it"
+	case LeaseName:
+		return "remove this name with the program that made it"
+	default:
+		return "release the " + string(l.Kind)
 	}
 }
 

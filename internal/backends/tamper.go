@@ -26,6 +26,8 @@ type Tampered struct {
 	// Failing says which write of an update fails, by its kind: "untag", "delete"
 	// or "replace".
 	Failing map[string]int
+	// Digests says that the store knows images by their digests: here, by their IDs.
+	Digests bool
 	// Short is what the store completes names with, the likeliest first.
 	Short []string
 }
@@ -65,8 +67,11 @@ func (t *Tampered) stores(stores jettison.Stores) jettison.Stores {
 	stores.Images = t.images(&tamperedImages{stores.Images, t, writes})
 	references := &tamperedReferences{stores.References, writes}
 	stores.References = references
-	if t.Short != nil {
+	switch {
+	case t.Short != nil:
 		stores.References = completing{references, t.Short}
+	case t.Digests:
+		stores.References = knowing{references, stores.Images}
 	}
 	if remover, ok := stores.Containers.(jettison.ContainerRemover); ok {
 		stores.Containers = tamperedContainers{remover, stores.Containers, writes}
@@ -89,6 +94,18 @@ func (s tamperedContainers) RemoveContainer(ctx context.Context, c jettison.Cont
 		return errDiskFull
 	}
 	return s.ContainerRemover.RemoveContainer(ctx, c)
+}
+
+// knowing are references whose store knows images by their digests.
+type knowing struct {
+	*tamperedReferences
+	images jettison.ImageStore
+}
+
+// ByDigest takes the digest for an ID.
+func (s knowing) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
+	img, err := s.images.Get(ctx, dgst)
+	return img.ID, err
 }
 
 // completing are references whose store completes names with prefixes.

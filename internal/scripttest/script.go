@@ -22,6 +22,7 @@
 //	relink IMAGE PARENT            the store says from now on that this is its parent
 //	fail untag|delete|replace|container N  the N-th such write of each update fails; 0 ends it
 //	fail containers N                      from the N-th on all removals of containers fail
+//	digests                        the store knows the images by the digests that are their IDs
 //	complete PREFIX...             the store completes short names with these, the likeliest first
 //	use IMAGE AGE                  the image was last used then
 //	clock +DURATION
@@ -183,7 +184,7 @@ func scriptCommands() map[string]scriptCommand {
 		"container": (*call).container, "containers": (*call).containers, "start": (*call).start, "exit": (*call).exit, "discard": (*call).discard,
 		"lease": (*call).lease, "release": (*call).release,
 		"damage": (*call).damage, "forget": (*call).forget, "relink": (*call).relink,
-		"fail": (*call).fail, "complete": (*call).complete, "clock": (*call).clock, "use": (*call).use, "prune": (*call).prune,
+		"fail": (*call).fail, "complete": (*call).complete, "digests": (*call).digests, "clock": (*call).clock, "use": (*call).use, "prune": (*call).prune,
 		"rmi": (*call).rmi, "plan": (*call).plan, "apply": (*call).apply, "race": (*call).race, "together": (*call).together,
 		"events": (*call).events, "state": (*call).state, "class": (*call).class, "why": (*call).why,
 	}
