@@ -250,7 +250,7 @@ func mountOf(key snapshotKey, lease string) conflict.Lease {
 	if lease != "" && lease != key.name {
 		owner += " of lease " + lease
 	}
-	return conflict.Lease{ID: "snapshot " + owner, Kind: KindMount, Owner: owner}
+	return conflict.Lease{ID: "snapshot " + owner, Kind: conflict.LeaseMount, Owner: owner}
 }
 
 // nameOf is what people call a container, if the labels tell.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 
 	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/jettison-oci/jettison/internal/class"
 )
@@ -15,6 +17,9 @@ import (
 func failed(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if _, isGRPC := status.FromError(err); isGRPC { // some of the client's calls leave it so
+		err = errgrpc.ToNative(err)
 	}
 	return class.Errorf(classOf(err), "containerd: %s: %w", doing, err)
 }

@@ -20,8 +20,9 @@ import (
 type imageStore struct{ *state }
 
 var (
-	_ jettison.ImageStore = imageStore{}
-	_ jettison.Collector  = imageStore{}
+	_ jettison.ImageStore   = imageStore{}
+	_ jettison.Collector    = imageStore{}
+	_ jettison.NamedDeleter = imageStore{}
 )
 
 // Get returns the record of the image with this target.

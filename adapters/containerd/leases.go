@@ -14,22 +14,6 @@ import (
 	"github.com/jettison-oci/jettison/conflict"
 )
 
-// The kinds of what keeps an image as a lease does, besides those of
-// [conflict.LeaseKind]. None of them is ever removed by this package.
-const (
-	// KindLease is a lease of containerd that another program took: a pull, a
-	// build. Its owner is the ID of the lease, with the labels that tell more.
-	KindLease conflict.LeaseKind = "lease"
-	// KindMount is a snapshot on the layers of the image that belongs to no
-	// container. Its owner is the snapshotter and the key.
-	KindMount conflict.LeaseKind = "mount"
-	// KindPin is the label io.cri-containerd.pinned, by which the kubelet protects
-	// an image.
-	KindPin conflict.LeaseKind = "pin"
-	// KindName is a name that is no reference. Its owner is the name, quoted.
-	KindName conflict.LeaseKind = "name"
-)
-
 // The labels of a lease of this package.
 const (
 	labelKind    = "io.jettison.lease.kind"
@@ -67,14 +51,14 @@ func (s leaseStore) Leases(ctx context.Context, id digest.Digest) ([]conflict.Le
 				found = append(found, l.record())
 			}
 		case l.isOn(img, s.graph):
-			found = append(found, conflict.Lease{ID: l.ID, Kind: KindLease, Owner: l.owner()})
+			found = append(found, conflict.Lease{ID: l.ID, Kind: conflict.LeaseForeign, Owner: l.owner()})
 		}
 	}
 	if img.pinned() {
-		found = append(found, conflict.Lease{ID: pinnedLabel, Kind: KindPin, Owner: pinnedLabel})
+		found = append(found, conflict.Lease{ID: pinnedLabel, Kind: conflict.LeasePin, Owner: pinnedLabel})
 	}
 	for _, name := range img.unparsed {
-		found = append(found, conflict.Lease{ID: "name " + name, Kind: KindName, Owner: strconv.Quote(name)})
+		found = append(found, conflict.Lease{ID: "name " + name, Kind: conflict.LeaseName, Owner: strconv.Quote(name)})
 	}
 	return found, nil
 }

@@ -17,7 +17,10 @@ import (
 // referenceStore shows the names that are references.
 type referenceStore struct{ *state }
 
-var _ jettison.ReferenceStore = referenceStore{}
+var (
+	_ jettison.ReferenceStore = referenceStore{}
+	_ jettison.DigestNamer    = referenceStore{}
+)
 
 // Get returns the target that ref names.
 func (s referenceStore) Get(ctx context.Context, ref reference.Named) (digest.Digest, error) {
@@ -27,6 +30,16 @@ func (s referenceStore) Get(ctx context.Context, ref reference.Named) (digest.Di
 	img, ok := s.refs[full(ref)]
 	if !ok {
 		return "", class.Errorf(class.NotFound, "reference %s does not exist", full(ref))
+	}
+	return img.id(), nil
+}
+
+// ByDigest returns the image with this target: containerd knows the digest of
+// each name, and needs no other to tell it.
+func (s referenceStore) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
+	img, err := s.image(ctx, dgst)
+	if err != nil {
+		return "", err
 	}
 	return img.id(), nil
 }
