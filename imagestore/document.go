@@ -79,6 +79,22 @@ func (s *Store) documents(ctx context.Context, id digest.Digest) ([]Document, er
 	return docs, nil
 }
 
+// indexesIn returns the digests of the indexes that lie in an index, sorted.
+// Documents that cannot be read are there too.
+func (s *Store) indexesIn(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	var found []digest.Digest
+	prefix := indexKey(id, "")
+	for entry, err := range s.r.Scan(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if dgst := digest.Digest(entry.Key[len(prefix):]); dgst != id {
+			found = append(found, dgst)
+		}
+	}
+	return found, nil
+}
+
 func (s *Store) putDocuments(ctx context.Context, id digest.Digest, docs []Document) error {
 	for _, doc := range docs {
 		key := indexKey(id, doc.Digest)

@@ -38,6 +38,10 @@ type Image struct {
 	// of one platform. They are no images of their own: none has an ID in the
 	// store because of the index (rule M1).
 	Manifests []Manifest
+	// Indexes are the digests of the indexes that lie in an index, by which others
+	// may be about it as by those of its manifests, sorted; nil when there are
+	// none.
+	Indexes []digest.Digest
 	// Manifest is the digest of the image's own manifest, by which others may be
 	// about it; empty where the store does not know it, and where it is the ID.
 	Manifest digest.Digest
@@ -50,6 +54,19 @@ type Image struct {
 	// Content is what the image keeps besides its layers, such as its
 	// configuration and its manifest; nil where the store keeps no content.
 	Content []Content
+}
+
+// Digests returns the digests by which others can be about the image (rule S1):
+// its ID, its manifest, and the manifests and indexes that it holds.
+func (img Image) Digests() []digest.Digest {
+	all := []digest.Digest{img.ID}
+	if img.Manifest != "" {
+		all = append(all, img.Manifest)
+	}
+	for _, m := range img.Manifests {
+		all = append(all, m.Digest)
+	}
+	return append(all, img.Indexes...)
 }
 
 // Chains returns the chain IDs of the topmost layers that the image holds, each

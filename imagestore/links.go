@@ -48,11 +48,10 @@ func (s *Store) Digests(ctx context.Context, id digest.Digest) ([]digest.Digest,
 	case err != nil:
 		return nil, err
 	}
-	docs, err := s.documents(ctx, id)
-	if err != nil && !unreadable(err) {
-		return nil, err
+	if img.Manifests != nil {
+		img.Indexes, err = s.indexesIn(ctx, id)
 	}
-	return append([]digest.Digest{id}, img.manifests(docs)...), nil
+	return img.Digests(), err
 }
 
 // manifests are the digests of all manifests and indexes that the image holds,

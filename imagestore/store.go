@@ -180,6 +180,12 @@ func (s *Store) withContent(ctx context.Context, img Image) (Image, error) {
 		return Image{}, err
 	}
 	img.Content = content
+	if img.Manifests == nil {
+		return img, nil
+	}
+	if img.Indexes, err = s.indexesIn(ctx, img.ID); err != nil {
+		return Image{}, err
+	}
 	img.Manifests = slices.Clone(img.Manifests)
 	for i, m := range img.Manifests {
 		if img.Manifests[i].Content, err = s.fill(ctx, img.ID, m.Content); err != nil {

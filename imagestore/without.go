@@ -80,7 +80,11 @@ func (s *Store) without(ctx context.Context, id digest.Digest, manifests []diges
 	if docs, err = rewrite(id, docs, manifests); err != nil {
 		return old, next, nil, err
 	}
-	next.ID = docs[0].Digest
+	next.ID, next.Indexes = docs[0].Digest, nil
+	for _, doc := range docs[1:] {
+		next.Indexes = append(next.Indexes, doc.Digest)
+	}
+	slices.Sort(next.Indexes)
 	there, err := s.Get(ctx, next.ID)
 	if err == nil || !errors.Is(err, class.NotFound) {
 		return old, there, nil, err

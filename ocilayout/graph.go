@@ -185,10 +185,15 @@ type builder struct {
 // first of a blob that is damaged; all else is added.
 func (b *builder) addTree(ctx context.Context, t *tree) error {
 	for _, n := range t.nodes {
-		if n.index != nil {
-			b.keep(n.desc)
+		if n.index == nil {
+			continue
+		}
+		b.keep(n.desc)
+		if n != t.root {
+			b.record.Indexes = append(b.record.Indexes, n.desc.Digest)
 		}
 	}
+	slices.Sort(b.record.Indexes)
 	b.record.Subject = t.root.subject
 	var damage error
 	for _, l := range t.leaves {

@@ -52,7 +52,7 @@ func (g *graph) recordOf(img *image) (imagestore.Image, error) {
 	record.Labels = maps.Clone(record.Labels)
 	record.Content = g.contents(record.Content)
 	record.Size = g.sizeOfAll(record)
-	record.Manifests = slices.Clone(record.Manifests)
+	record.Manifests, record.Indexes = slices.Clone(record.Manifests), slices.Clone(record.Indexes)
 	for i := range record.Manifests {
 		record.Manifests[i].Content = g.contents(record.Manifests[i].Content)
 	}

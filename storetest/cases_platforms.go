@@ -17,7 +17,7 @@ func platformCases() []testCase {
 	return []testCase{
 		{
 			name: "platforms/index", rule: "M1", state: indexed, needs: platforms, f: getIndex,
-			explanation: "an index is one image with its manifests in order, those of an index in it too, each with its platform, its topmost layer and the manifest that it is about; none of them is an image",
+			explanation: "an index is one image with its manifests in order, those of an index in it too, each with its platform, its topmost layer and the manifest that it is about, and with the digests of the indexes in it; none of all these is an image",
 		},
 		{
 			name: "platforms/without", rule: "M2", state: indexed, needs: platforms, f: without,
@@ -123,7 +123,8 @@ func getIndex(ctx context.Context, p *probe) error {
 		for i := range got.Manifests {
 			got.Manifests[i].Content = nil
 		}
-		err = firstError(same("ID", got.ID, multi.ID()), same("manifests", fmt.Sprintf("%+v", got.Manifests), fmt.Sprintf("%+v", want)), same("layer", got.Layer, ""))
+		err = firstError(same("ID", got.ID, multi.ID()), same("manifests", fmt.Sprintf("%+v", got.Manifests), fmt.Sprintf("%+v", want)), same("layer", got.Layer, ""),
+			same("indexes", got.Indexes, []digest.Digest{multi.Images[len(multi.Images)-1].ID()}))
 		if err != nil {
 			return err
 		}
