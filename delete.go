@@ -104,6 +104,7 @@ func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions,
 	if err == nil && r.Err == nil {
 		named.add(t)
 	}
+	r.Kept = r.staying()
 	return r, err
 }
 

@@ -91,6 +91,17 @@ func (p *Plan) Kept() []Kept {
 	return list.kept()
 }
 
+// staying are the images that a removal keeps, each once with the last reason: one
+// that is kept for an image may go with another after all.
+func (r *Removal) staying() []Kept {
+	if len(r.Kept) == 0 {
+		return r.Kept
+	}
+	list := keptList{}
+	list.add(r.Kept, r.Steps)
+	return list.kept()
+}
+
 // A keptList gathers what is kept over several removals: an image kept by one
 // may be deleted by a later one.
 type keptList struct {

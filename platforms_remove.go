@@ -92,13 +92,16 @@ func (p *planner) going(t target, platforms []ocispec.Platform) []digest.Digest 
 	return going
 }
 
-// matching are the manifests of exactly this platform: of it and theirs each
-// serves the other. One that would merely run there is not what was named.
+// matching are the manifests of exactly this platform: of it and theirs, as
+// normalized, each serves the other. One that would merely run there is not what
+// was named.
 func (p *planner) matching(index imagestore.Image, want ocispec.Platform) []digest.Digest {
 	var found []digest.Digest
+	want = normalizePlatform(want)
 	for _, m := range index.Manifests {
-		version := want.OSVersion == "" || want.OSVersion == m.Platform.OSVersion
-		if m.Subject == "" && version && p.platforms(want, m.Platform) && p.platforms(m.Platform, want) {
+		have := normalizePlatform(m.Platform)
+		version := want.OSVersion == "" || want.OSVersion == have.OSVersion
+		if m.Subject == "" && version && p.platforms(want, have) && p.platforms(have, want) {
 			found = append(found, m.Digest)
 		}
 	}

@@ -88,13 +88,35 @@ func (p *planner) referrerStays(ctx context.Context, img imagestore.Image, refs 
 }
 
 // Referrers returns the images that are still there and about the image, or were
-// when it was.
+// when it was there.
 func (o *overlay) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
 	if o.referrers == nil {
 		return nil, nil
 	}
 	ids, err := eachOrigin(o, id, func(id digest.Digest) ([]digest.Digest, error) { return o.referrers.Referrers(ctx, id) })
-	return o.remaining(ids), err
+	if err != nil {
+		return nil, err
+	}
+	var still []digest.Digest
+	for _, referrer := range o.replaced.become(ids) {
+		if referrer == id || o.gone(referrer) {
+			continue
+		}
+		about, lost, err := o.about(ctx, referrer)
+		if err != nil {
+			return nil, err
+		}
+		related := true
+		if lost || o.replaced.isNew(id) || o.replaced.isNew(referrer) {
+			if related, err = o.has(ctx, id, about); err != nil {
+				return nil, err
+			}
+		}
+		if related {
+			still = append(still, referrer)
+		}
+	}
+	return still, nil
 }
 
 // Subjects returns the images that are still there and that the image is about.
@@ -102,35 +124,77 @@ func (o *overlay) Subjects(ctx context.Context, id digest.Digest) ([]digest.Dige
 	if o.referrers == nil {
 		return nil, nil
 	}
-	about, err := o.about(ctx, id)
+	about, lost, err := o.about(ctx, id)
 	if err != nil || len(about) == 0 {
 		return nil, err
 	}
-	subjects, err := o.referrers.Subjects(ctx, id)
+	subjects, err := eachOrigin(o, id, func(id digest.Digest) ([]digest.Digest, error) { return o.referrers.Subjects(ctx, id) })
+	if err != nil {
+		return nil, err
+	}
 	var there []digest.Digest
-	for _, subject := range subjects {
-		now := o.replaced.now(subject)
-		if now != subject && !o.replaced.untouched(subject, about) || o.gone(now) || now == id {
+	for _, subject := range o.replaced.among(subjects) {
+		if subject == id || o.gone(subject) {
 			continue
 		}
-		there = append(there, now)
+		related := true
+		if lost || o.replaced.isNew(id) || o.replaced.isNew(subject) {
+			if related, err = o.has(ctx, subject, about); err != nil {
+				return nil, err
+			}
+		}
+		if related {
+			there = append(there, subject)
+		}
 	}
-	return there, err
+	return there, nil
+}
+
+// has reports whether one of the digests is the image's, or of what it holds. Of
+// one whose record cannot be read the ID alone is known.
+func (o *overlay) has(ctx context.Context, id digest.Digest, digests []digest.Digest) (bool, error) {
+	img, isNew := o.replaced.made[id]
+	if !isNew {
+		var err error
+		if img, err = o.stores.Images.Get(ctx, id); isDamage(err) {
+			img = imagestore.Image{ID: id}
+		} else if err != nil {
+			return false, err
+		}
+	}
+	has := img.Digests()
+	return slices.ContainsFunc(digests, func(dgst digest.Digest) bool { return slices.Contains(has, dgst) }), nil
 }
 
 // about are the digests that the image is about, by its record and by the tags
 // that it still has (rule S5); none for one that is not a referrer. Of one whose
-// record cannot be read the tags alone are known.
-func (o *overlay) about(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+// record cannot be read the tags alone are known. Lost says that the store knows
+// of a tag that it will no longer have.
+func (o *overlay) about(ctx context.Context, id digest.Digest) (about []digest.Digest, lost bool, err error) {
 	if o.referrers == nil {
-		return nil, nil
+		return nil, false, nil
 	}
 	img, err := o.Image(ctx, id)
 	if err != nil && !isDamage(err) {
-		return nil, err
+		return nil, false, err
 	}
 	refs, err := o.References(ctx, id)
-	return aboutOf(img, refs), err
+	if err != nil {
+		return nil, false, err
+	}
+	if len(o.refs) > 0 || o.images[id]&untagged != 0 {
+		lost, err = o.lostTag(ctx, id)
+	}
+	return aboutOf(img, refs), lost, err
+}
+
+// lostTag reports whether a tag of the image that says what it is about will be
+// gone.
+func (o *overlay) lostTag(ctx context.Context, id digest.Digest) (bool, error) {
+	refs, err := o.stores.References.References(ctx, id)
+	return slices.ContainsFunc(refs, func(ref reference.Named) bool {
+		return isAbout(ref) && (o.refs[ref.String()] || o.images[id]&untagged != 0)
+	}), err
 }
 
 func aboutOf(img imagestore.Image, refs []reference.Named) []digest.Digest {

@@ -2,6 +2,7 @@ package jettison
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,10 +14,9 @@ import (
 // replacements are the indexes that other ones will have taken the place of
 // (rule M2), as an overlay knows them. The zero value has none.
 type replacements struct {
-	made    map[digest.Digest]imagestore.Image       // new images, by ID
-	by      map[digest.Digest]digest.Digest          // what an index becomes
-	origins map[digest.Digest][]digest.Digest        // what an image was
-	lost    map[digest.Digest]map[digest.Digest]bool // what of an index is gone: its ID and manifests
+	made    map[digest.Digest]imagestore.Image // new images, by ID
+	by      map[digest.Digest]digest.Digest    // what an index becomes
+	origins map[digest.Digest][]digest.Digest  // what an image was
 }
 
 // now is the ID of what an image will be.
@@ -25,6 +25,35 @@ func (r replacements) now(id digest.Digest) digest.Digest {
 		id = next
 	}
 	return id
+}
+
+// isNew reports whether the image took the place of an index.
+func (r replacements) isNew(id digest.Digest) bool {
+	_, ok := r.made[id]
+	return ok
+}
+
+// become are the IDs of what images will be, sorted.
+func (r replacements) become(ids []digest.Digest) []digest.Digest {
+	if len(r.made) == 0 {
+		return ids
+	}
+	ids = slices.Clone(ids)
+	for i, id := range ids {
+		ids[i] = r.now(id)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// among adds the new images to others, which come sorted.
+func (r replacements) among(ids []digest.Digest) []digest.Digest {
+	if len(r.made) == 0 {
+		return ids
+	}
+	ids = slices.AppendSeq(slices.Clone(ids), maps.Keys(r.made))
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // search adds the new images whose ID begins with prefix to those found.
@@ -40,20 +69,15 @@ func (r replacements) search(ids []digest.Digest, prefix string) []digest.Digest
 
 // add notes that next, which others made or which was there, takes the place of
 // the index.
-func (r *replacements) add(index, next imagestore.Image, without []digest.Digest) {
+func (r *replacements) add(index, next imagestore.Image) {
 	if r.by == nil {
 		r.made = make(map[digest.Digest]imagestore.Image)
 		r.by = make(map[digest.Digest]digest.Digest)
 		r.origins = make(map[digest.Digest][]digest.Digest)
-		r.lost = make(map[digest.Digest]map[digest.Digest]bool)
 	}
 	r.made[next.ID] = next
 	r.by[index.ID] = next.ID
 	r.origins[next.ID] = append(append(r.origins[next.ID], index.ID), r.origins[index.ID]...)
-	r.lost[index.ID] = map[digest.Digest]bool{index.ID: true}
-	for _, manifest := range without {
-		r.lost[index.ID][manifest] = true
-	}
 }
 
 // eachOrigin gathers what the stores have for an image and for those that it
@@ -94,13 +118,7 @@ func (o *overlay) replaceIndex(ctx context.Context, index imagestore.Image, with
 	}
 	o.images[next.ID] &^= deleted
 	o.images[index.ID] |= deleted
-	o.replaced.add(index, next, without)
+	o.replaced.add(index, next)
 	removed, err := o.release(ctx, gone)
 	return next, removed, err
-}
-
-// untouched reports whether a digest that an image is about was not lost when an
-// index was replaced.
-func (r replacements) untouched(index digest.Digest, about []digest.Digest) bool {
-	return slices.ContainsFunc(about, func(dgst digest.Digest) bool { return !r.lost[index][dgst] })
 }
