@@ -97,20 +97,23 @@ func newRun(name string, o *backends.Opened, m *model) *run {
 	tampered, backend := backends.Tamper(o.Backend)
 	tampered.Used = m.used
 	r.service = jettison.New(backend, &jettison.Options{
-		Now: func() time.Time { return m.now },
-		Events: func(_ context.Context, e jettison.Event) {
-			switch e.Action {
-			case jettison.ActionUntag:
-				r.events = append(r.events, "Untagged: "+e.Name)
-			case jettison.ActionDelete:
-				r.events = append(r.events, "Deleted: "+e.Name)
-			case jettison.ActionDestroy:
-				r.events = append(r.events, "Removed: "+e.Name)
-			case jettison.ActionPrune: // is no record
-			}
-		},
+		Now:    func() time.Time { return m.now },
+		Events: r.note,
 	})
 	return r
+}
+
+// note keeps an event as the record that it is about.
+func (r *run) note(_ context.Context, e jettison.Event) {
+	switch e.Action {
+	case jettison.ActionUntag:
+		r.events = append(r.events, "Untagged: "+e.Name)
+	case jettison.ActionDelete:
+		r.events = append(r.events, "Deleted: "+e.Name)
+	case jettison.ActionDestroy:
+		r.events = append(r.events, "Removed: "+e.Name)
+	case jettison.ActionPrune: // is no record
+	}
 }
 
 // historyPool is the images of a history, each parent before its children. Two
