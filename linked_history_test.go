@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -138,12 +139,65 @@ func (h *linkedHistory) check(t *rapid.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", r.name, err)
 		}
+		h.checkSelection(t, r)
 		for id, img := range h.model.images {
 			if img.isIndex() && string(r.opened.Document(h.tb, id)) != string(img.made.Index) {
 				t.Fatalf("%s: document of %s:\n%s\nwant\n%s", r.name, id, r.opened.Document(h.tb, id), img.made.Index)
 			}
 		}
 	}
+}
+
+// checkSelection makes sure that filters choose for a list what they choose for a
+// prune.
+func (h *linkedHistory) checkSelection(t *rapid.T, r *run) {
+	wanted := map[string]func(digest.Digest) bool{
+		"orphaned=true":  h.model.isOrphaned,
+		"orphaned=false": func(id digest.Digest) bool { return !h.model.isOrphaned(id) },
+		"dangling=true":  func(id digest.Digest) bool { return !h.model.held(id) && !h.model.isTagged(id) },
+		"dangling=false": func(id digest.Digest) bool { return h.model.held(id) || h.model.isTagged(id) },
+	}
+	for text, wanted := range wanted {
+		key, value, _ := strings.Cut(text, "=")
+		filters, err := filter.New(filter.Args{key: {value}}, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(h.model.among(wanted), r.selected(t, filters), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("%s: images with %s (-want +got):\n%s", r.name, text, diff)
+		}
+	}
+}
+
+// selected are the images that filters choose.
+func (r *run) selected(t *rapid.T, filters *filter.Filter) (ids []digest.Digest) {
+	err := r.opened.Backend.View(t.Context(), func(stores jettison.Stores) error {
+		selection, err := r.service.Select(t.Context(), stores, filters)
+		if err != nil {
+			return err
+		}
+		for img, err := range stores.Images.All(t.Context()) {
+			if err != nil {
+				return err
+			}
+			refs, err := stores.References.References(t.Context(), img.ID)
+			if err != nil {
+				return err
+			}
+			chosen, err := selection.Chooses(t.Context(), img, refs)
+			if err != nil {
+				return err
+			}
+			if chosen {
+				ids = append(ids, img.ID)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("%s: select: %v", r.name, err)
+	}
+	return ids
 }
 
 func (h *linkedHistory) each(t *rapid.T, class string, fn func(*run) error) {

@@ -273,7 +273,7 @@ func (m *linked) prune(opts jettison.PruneOptions) linkedReport {
 			continue
 		}
 		refs := m.refsOf(id)
-		if why := m.notChosen(id, refs, all, opts.Filters[filter.Orphaned]); why != "" {
+		if why := m.notChosen(id, all, opts.Filters[filter.Orphaned]); why != "" {
 			if opts.Explain || why == jettison.WhyOrphaned {
 				r.keep(id, why)
 			}
@@ -293,21 +293,30 @@ func (m *linked) prune(opts jettison.PruneOptions) linkedReport {
 }
 
 // notChosen is S1 and S4, then P2.
-func (m *linked) notChosen(id digest.Digest, refs []reference.Named, all bool, orphaned []string) jettison.Why {
-	about := len(m.about(id)) > 0
-	orphan := about && len(own(refs)) == 0
-	switch {
-	case about && m.held(id):
+func (m *linked) notChosen(id digest.Digest, all bool, orphaned []string) jettison.Why {
+	switch orphan := m.isOrphaned(id); {
+	case m.held(id):
 		return jettison.WhyReferrer
 	case len(orphaned) > 0 && orphan != (orphaned[0] == "true"):
 		return jettison.WhyFiltered
 	case len(orphaned) == 0 && orphan:
 		return jettison.WhyOrphaned
-	case !all && slices.ContainsFunc(own(refs), func(ref reference.Named) bool {
-		_, ok := ref.(reference.Tagged)
-		return ok
-	}):
+	case !all && m.isTagged(id):
 		return jettison.WhyNotDangling
 	}
 	return ""
+}
+
+// isOrphaned is S4: what the image is about is missing, and nothing names it for
+// its own sake.
+func (m *linked) isOrphaned(id digest.Digest) bool {
+	return len(m.about(id)) > 0 && !m.held(id) && len(own(m.refsOf(id))) == 0
+}
+
+// isTagged reports whether the image has a tag of its own.
+func (m *linked) isTagged(id digest.Digest) bool {
+	return slices.ContainsFunc(own(m.refsOf(id)), func(ref reference.Named) bool {
+		_, ok := ref.(reference.Tagged)
+		return ok
+	})
 }

@@ -191,11 +191,8 @@ func (p *pruner) notChosen(ctx context.Context, img imagestore.Image, refs []ref
 	if p.policy.all {
 		return nil, nil
 	}
-	if slices.ContainsFunc(p.ownReferences(refs), isTag) {
-		return &Kept{Why: WhyNotDangling}, nil
-	}
-	children, err := p.Children(ctx, img.ID)
-	if err != nil || len(children) == 0 {
+	dangles, err := p.dangles(ctx, img, refs)
+	if err != nil || dangles {
 		return nil, err
 	}
 	return &Kept{Why: WhyNotDangling}, nil

@@ -275,26 +275,18 @@ func (o *overlay) isHeld(ctx context.Context, id digest.Digest) (bool, error) {
 // there (rule S1), or it is missing and the prune was not asked for such images
 // (rule S4). With the filter "orphaned" it chooses nothing else.
 func (p *pruner) awaitsSubject(ctx context.Context, img imagestore.Image, refs []reference.Named) (*Kept, error) {
-	var about []digest.Digest
-	if p.referrers != nil {
-		about = aboutOf(img, refs)
+	standing, err := p.standing(ctx, img, refs)
+	if err != nil {
+		return nil, err
 	}
-	if len(about) > 0 {
-		held, err := p.isHeld(ctx, img.ID)
-		if err != nil {
-			return nil, err
-		}
-		if held {
-			why, err := p.keptReferrer(ctx, img.ID)
-			return &why, err
-		}
-	}
-	orphan := len(about) > 0 && len(p.ownReferences(refs)) == 0
 	wanted, given := p.policy.filter.Orphaned()
 	switch {
-	case given && orphan != wanted:
+	case standing == held:
+		why, err := p.keptReferrer(ctx, img.ID)
+		return &why, err
+	case given && wanted != (standing == orphaned):
 		return &Kept{Why: WhyFiltered, Detail: filter.Orphaned}, nil
-	case orphan && !given:
+	case standing == orphaned && !given:
 		return &Kept{Why: WhyOrphaned}, nil
 	}
 	return nil, nil

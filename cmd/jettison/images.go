@@ -65,15 +65,11 @@ is given. Filters are those of prune.`,
 // images lists the images. One whose record is damaged passes no filter; that
 // it is there is said all the same.
 func (s *settings) images(cmd *cobra.Command, store *opened, flags imagesFlags, f *filter.Filter) error {
-	chosen, err := newImageFilter(cmd.Context(), store, f)
+	rows, err := listImages(cmd.Context(), store, flags, f)
 	if err != nil {
 		return err
 	}
-	rows, err := listImages(cmd.Context(), store.View, flags, chosen)
-	if err != nil {
-		return err
-	}
-	if chosen != nil {
+	if f != nil {
 		told := make(map[digest.Digest]bool)
 		rows = slices.DeleteFunc(rows, func(row imageRow) bool {
 			if row.Damaged != "" && !told[row.ID] {
@@ -97,13 +93,14 @@ type imageRow struct {
 	Damaged    string `json:",omitempty"`
 }
 
-// reader reads a store in one snapshot.
-type reader func(context.Context, func(jettison.Stores) error) error
-
 // listImages lists the images newest first, then by name.
-func listImages(ctx context.Context, read reader, flags imagesFlags, chosen *imageFilter) ([]imageRow, error) {
+func listImages(ctx context.Context, store *opened, flags imagesFlags, f *filter.Filter) ([]imageRow, error) {
 	var rows []imageRow
-	err := read(ctx, func(stores jettison.Stores) error {
+	err := store.View(ctx, func(stores jettison.Stores) error {
+		chosen, err := store.selection(ctx, stores, f)
+		if err != nil {
+			return err
+		}
 		for img, err := range stores.Images.All(ctx) {
 			row := imageRow{ID: img.ID, Created: img.Created, Size: img.Size}
 			var damage *imagestore.UnreadableError
@@ -119,7 +116,7 @@ func listImages(ctx context.Context, read reader, flags imagesFlags, chosen *ima
 			}
 			if row.Damaged == "" {
 				var listed bool
-				if refs, listed, err = chosen.choose(ctx, stores, img, refs); err != nil {
+				if refs, listed, err = choose(ctx, chosen, f, img, refs); err != nil {
 					return err
 				} else if !listed {
 					continue
