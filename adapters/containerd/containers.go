@@ -41,6 +41,10 @@ type resolved struct {
 	// mounts are snapshots on the layers of an image that belong to no container
 	// that is known.
 	mounts map[digest.Digest][]conflict.Lease
+	// leases are those of other programs, by the image that they are on.
+	leases map[digest.Digest][]conflict.Lease
+	// bound are the snapshots that live as long as a container, by its ID.
+	bound map[string][]snapshotKey
 	// byTop are the images whose topmost layer it is, sorted.
 	byTop map[digest.Digest][]digest.Digest
 }
@@ -57,6 +61,8 @@ func (s *state) resolveUses(ctx context.Context) (*resolved, error) {
 	r := &resolved{
 		users:  make(map[digest.Digest][]jettison.Container),
 		mounts: make(map[digest.Digest][]conflict.Lease),
+		leases: make(map[digest.Digest][]conflict.Lease),
+		bound:  make(map[string][]snapshotKey),
 		byTop:  make(map[digest.Digest][]digest.Digest),
 	}
 	for _, id := range s.ids() {
@@ -64,6 +70,8 @@ func (s *state) resolveUses(ctx context.Context) (*resolved, error) {
 			r.byTop[top] = append(r.byTop[top], id)
 		}
 	}
+	s.addLeases(r)
+	s.addBound(r)
 	known := make(map[snapshotKey]bool)
 	for _, c := range s.uses.containers {
 		s.addContainer(r, c, known)
@@ -165,8 +173,8 @@ func (s *state) identified(id digest.Digest) digest.Digest {
 	if s.images[id] != nil {
 		return id
 	}
-	for _, other := range s.ids() {
-		if slices.Contains(s.graph.own(other).content, id) {
+	for _, other := range s.graph.having[id] {
+		if s.images[other] != nil {
 			return other
 		}
 	}
@@ -179,12 +187,8 @@ func (s *state) identified(id digest.Digest) digest.Digest {
 // each once.
 func (s *state) mounted(r *resolved, t *tree, c container, known map[snapshotKey]bool) []digest.Digest {
 	keys := labelled(c.Labels)
-	for key, info := range t.infos {
-		for label, value := range info.Labels {
-			if strings.HasPrefix(label, gcContainer) && value == c.ID && key.name != c.SnapshotKey {
-				keys = append(keys, key)
-			}
-		}
+	if c.namespace == "" {
+		keys = append(keys, slices.DeleteFunc(slices.Clone(r.bound[c.ID]), func(key snapshotKey) bool { return key.name == c.SnapshotKey })...)
 	}
 	var found []digest.Digest
 	for _, mount := range kubernetesOf(c).Metadata.Config.Mounts {
@@ -198,6 +202,17 @@ func (s *state) mounted(r *resolved, t *tree, c container, known map[snapshotKey
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// addBound notes the snapshots that by a label live as long as a container.
+func (s *state) addBound(r *resolved) {
+	for key, info := range s.graph.tree.infos {
+		for label, id := range info.Labels {
+			if strings.HasPrefix(label, gcContainer) {
+				r.bound[id] = append(r.bound[id], key)
+			}
+		}
+	}
 }
 
 // labelled are the snapshots that labels refer to.

@@ -14,6 +14,9 @@ func (g *graph) count(s *state, u *uses, shared map[digest.Digest]bool) {
 	g.needed(ids)
 	for _, id := range ids {
 		g.hold(g.owned[id], 1)
+		for _, dgst := range g.owned[id].content {
+			g.having[dgst] = append(g.having[dgst], id)
+		}
 	}
 	for _, l := range g.layers {
 		if below := g.layers[l.Parent]; below != nil {

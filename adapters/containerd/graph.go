@@ -29,9 +29,10 @@ type graph struct {
 	blobs  map[digest.Digest]*blob
 	layers map[digest.Digest]*layer // by chain ID
 	tree   *tree
-	owned  map[digest.Digest]owned // what images need, by target
-	held   map[digest.Digest]int   // holders of content
-	rooted map[snapshotKey]bool    // snapshots that something else than an image holds
+	owned  map[digest.Digest]owned           // what images need, by target
+	held   map[digest.Digest]int             // holders of content
+	having map[digest.Digest][]digest.Digest // images that have content beside that of layers
+	rooted map[snapshotKey]bool              // snapshots that something else than an image holds
 }
 
 // A layer is a snapshot of an image, whatever snapshotters have it.
@@ -73,6 +74,7 @@ func (s *state) loadGraph(ctx context.Context) (*graph, error) {
 		layers: make(map[digest.Digest]*layer),
 		owned:  make(map[digest.Digest]owned),
 		held:   make(map[digest.Digest]int),
+		having: make(map[digest.Digest][]digest.Digest),
 	}
 	err := s.backend.services.Content.Walk(s.here(ctx), func(info content.Info) error {
 		g.blobs[info.Digest] = newBlob(info)

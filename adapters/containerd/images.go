@@ -39,27 +39,26 @@ func (s imageStore) Get(ctx context.Context, id digest.Digest) (imagestore.Image
 
 // Search returns the targets that begin with prefix, sorted.
 func (s imageStore) Search(ctx context.Context, prefix string) ([]digest.Digest, error) {
-	return s.find(ctx, func(img *image) bool {
-		return strings.HasPrefix(img.id().String(), prefix) || strings.HasPrefix(img.id().Encoded(), prefix)
-	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var found []digest.Digest
+	for id := range s.images {
+		if strings.HasPrefix(id.String(), prefix) || strings.HasPrefix(id.Encoded(), prefix) {
+			found = append(found, id)
+		}
+	}
+	slices.Sort(found)
+	return found, nil
 }
 
 // Children returns the images that say that they were built from this one,
 // sorted.
 func (s imageStore) Children(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	return s.find(ctx, func(img *image) bool { return id != "" && s.parent(img) == id })
-}
-
-func (s imageStore) find(ctx context.Context, match func(*image) bool) ([]digest.Digest, error) {
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil || s.images[id] == nil {
 		return nil, err
 	}
-	var found []digest.Digest
-	for id, img := range s.images {
-		if match(img) {
-			found = append(found, id)
-		}
-	}
+	found := slices.DeleteFunc(slices.Clone(s.children[id]), func(child digest.Digest) bool { return s.images[child] == nil })
 	slices.Sort(found)
 	return found, nil
 }

@@ -43,15 +43,10 @@ func (s leaseStore) Leases(ctx context.Context, id digest.Digest) ([]conflict.Le
 	if err != nil {
 		return nil, err
 	}
-	found := slices.Clone(r.mounts[id])
+	found := append(slices.Clone(r.mounts[id]), r.leases[id]...)
 	for _, l := range s.uses.leases {
-		switch {
-		case l.isOurs():
-			if l.target() == id {
-				found = append(found, l.record())
-			}
-		case l.isOn(img, s.graph):
-			found = append(found, conflict.Lease{ID: l.ID, Kind: conflict.LeaseForeign, Owner: l.owner()})
+		if l.isOurs() && l.target() == id {
+			found = append(found, l.record())
 		}
 	}
 	if img.pinned() {
@@ -134,32 +129,44 @@ func (l lease) record() conflict.Lease {
 	}
 }
 
-// isOn reports whether a lease of another program is on an image: it holds a
-// record of it, or content of it that is not that of a layer.
-func (l lease) isOn(img *image, g *graph) bool {
-	for _, name := range l.images {
-		if _, ok := img.names[name]; ok {
-			return true
+// addLeases notes on which images the leases of other programs are: a lease is on
+// an image when it holds a record of it, or content of it that is not that of a
+// layer.
+func (s *state) addLeases(r *resolved) {
+	for _, l := range s.uses.leases {
+		if l.isOurs() {
+			continue
+		}
+		on := make(map[digest.Digest]bool)
+		for _, name := range l.images {
+			if img := s.names[name]; img != nil {
+				on[img.id()] = true
+			}
+		}
+		for _, dgst := range l.content {
+			for _, id := range s.graph.having[dgst] {
+				on[id] = on[id] || !s.graph.isLayer(id, dgst)
+			}
+		}
+		for id, held := range on {
+			if held {
+				r.leases[id] = append(r.leases[id], conflict.Lease{ID: l.ID, Kind: conflict.LeaseForeign, Owner: l.owner()})
+			}
 		}
 	}
-	own := g.own(img.id()).content
-	for _, dgst := range l.content {
-		if slices.Contains(own, dgst) && !g.isLayer(img.id(), dgst) {
-			return true
+}
+
+// isLayer reports whether an image has the content as that of a layer that is not
+// unpacked.
+func (g *graph) isLayer(id, dgst digest.Digest) bool {
+	for _, other := range g.owned[id].content {
+		for _, ref := range g.blobs[other].refs {
+			if ref.to == dgst && strings.HasPrefix(ref.label, gcRefLayer) {
+				return true
+			}
 		}
 	}
 	return false
-}
-
-// isLayer reports whether an image has the content as that of a layer.
-func (g *graph) isLayer(id, dgst digest.Digest) bool {
-	found := false
-	g.reach([]digest.Digest{id}, func(_ digest.Digest, b *blob) {
-		for _, ref := range b.refs {
-			found = found || ref.to == dgst && strings.HasPrefix(ref.label, gcRefLayer)
-		}
-	})
-	return found
 }
 
 // owner says whose a lease is, as far as it tells: its ID and the names of its

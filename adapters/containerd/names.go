@@ -31,6 +31,8 @@ type image struct {
 	refs []named
 	// unparsed are names that are no reference, sorted.
 	unparsed []string
+	// parent is from what the records say that it was built, or empty.
+	parent digest.Digest
 }
 
 // A named is a reference with the records that are it.
@@ -40,17 +42,6 @@ type named struct {
 }
 
 func (img *image) id() digest.Digest { return img.target.Digest }
-
-// label returns the value of a label that one of the records has, that of the
-// first by name; empty when none has it.
-func (img *image) label(key string) string {
-	for _, name := range img.sorted() {
-		if value := img.names[name].Labels[key]; value != "" {
-			return value
-		}
-	}
-	return ""
-}
 
 // namesOf are the records of a reference.
 func (img *image) namesOf(ref reference.Named) []string {
@@ -117,6 +108,7 @@ func (s *state) index(records []images.Image) {
 	s.images = make(map[digest.Digest]*image)
 	s.refs = make(map[string]*image)
 	s.names = make(map[string]*image)
+	s.children = make(map[digest.Digest][]digest.Digest)
 	for _, record := range records {
 		id := record.Target.Digest
 		img := s.images[id]
@@ -128,7 +120,12 @@ func (s *state) index(records []images.Image) {
 		s.names[record.Name] = img
 	}
 	for _, record := range canonicalFirst(records) {
-		s.addName(s.images[record.Target.Digest], record.Name)
+		img := s.images[record.Target.Digest]
+		s.addName(img, record.Name)
+		if parent, err := digest.Parse(record.Labels[parentLabel]); err == nil && img.parent == "" {
+			img.parent = parent
+			s.children[parent] = append(s.children[parent], img.id())
+		}
 	}
 	for _, img := range s.images {
 		slices.SortFunc(img.refs, func(a, b named) int { return strings.Compare(a.ref.String(), b.ref.String()) })

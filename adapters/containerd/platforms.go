@@ -230,12 +230,12 @@ func (s imageStore) retarget(ctx context.Context, img *image, name string, targe
 
 // moveChildren lets the children of an image name another one as their parent.
 func (s imageStore) moveChildren(ctx context.Context, from, to digest.Digest) error {
-	for _, id := range s.ids() {
-		child := s.images[id]
-		if s.parent(child) != from {
-			continue
-		}
-		for _, name := range child.sorted() {
+	children, err := s.Children(ctx, from)
+	if err != nil {
+		return err
+	}
+	for _, id := range children {
+		for _, name := range s.images[id].sorted() {
 			record := images.Image{Name: name, Labels: map[string]string{parentLabel: to.String()}}
 			if _, err := s.backend.services.Images.Update(s.here(ctx), record, "labels."+parentLabel); err != nil {
 				return failed("move child "+name, err)

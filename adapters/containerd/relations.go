@@ -18,7 +18,6 @@ var _ jettison.ReferrerStore = imageStore{}
 type relations struct {
 	subjects map[digest.Digest][]digest.Digest // digests that an image is about
 	about    map[digest.Digest][]digest.Digest // images that are about a digest
-	having   map[digest.Digest][]digest.Digest // images that have a manifest or an index
 }
 
 // Referrers returns the images that are about the image, sorted: by the subject
@@ -43,7 +42,8 @@ func (s imageStore) Subjects(ctx context.Context, id digest.Digest) ([]digest.Di
 	}
 	var found []digest.Digest
 	for _, subject := range r.of(s.state, id) {
-		found = append(found, r.having[subject]...)
+		found = append(found, s.graph.having[subject]...)
+		found = append(found, subject) // though its target be missing
 	}
 	return s.others(id, found), nil
 }
@@ -83,14 +83,12 @@ func (s *state) relate(ctx context.Context) (*relations, error) {
 	if s.about != nil {
 		return s.about, nil
 	}
-	g, err := s.loadGraph(ctx)
-	if err != nil {
+	if _, err := s.loadGraph(ctx); err != nil {
 		return nil, err
 	}
 	r := &relations{
 		subjects: make(map[digest.Digest][]digest.Digest),
 		about:    make(map[digest.Digest][]digest.Digest),
-		having:   make(map[digest.Digest][]digest.Digest),
 	}
 	ids := s.ids()
 	if err := s.readTargets(ctx, ids); err != nil {
@@ -102,12 +100,6 @@ func (s *state) relate(ctx context.Context) (*relations, error) {
 		}
 		for _, subject := range r.of(s, id) {
 			r.about[subject] = append(r.about[subject], id)
-		}
-		r.having[id] = append(r.having[id], id)
-		for _, dgst := range g.own(id).content {
-			if dgst != id {
-				r.having[dgst] = append(r.having[dgst], id)
-			}
 		}
 	}
 	s.about = r

@@ -20,11 +20,16 @@ type state struct {
 	images map[digest.Digest]*image // by target
 	names  map[string]*image        // by name
 	refs   map[string]*image        // by reference, in full
+	// children are the images that say that they were built from another, some of
+	// which may have gone since.
+	children map[digest.Digest][]digest.Digest
 
 	graph *graph
 	uses  *uses
 	used  *resolved
 	about *relations
+
+	measured int // layers that were measured one by one
 
 	// changed says that this update took something away; reported is what it told
 	// to have gone.
@@ -70,9 +75,8 @@ func (s *state) ids() []digest.Digest { return slices.Sorted(maps.Keys(s.images)
 
 // parent is the image that this one was built from, if it is there.
 func (s *state) parent(img *image) digest.Digest {
-	id, err := digest.Parse(img.label(parentLabel))
-	if err != nil || s.images[id] == nil {
+	if s.images[img.parent] == nil {
 		return ""
 	}
-	return id
+	return img.parent
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 )
 
 // usages remember what committed snapshots take, which does not change. They are
@@ -34,6 +35,10 @@ func (u *usages) put(key snapshotKey, n int64) {
 	u.bytes[key] = n
 }
 
+// manyMeasured is how many layers are measured one by one. Who asks for more is
+// likely to ask for all.
+const manyMeasured = 64
+
 // snapshotSize is the number of bytes that the snapshots of a layer take, in all
 // snapshotters that have it.
 func (s *state) snapshotSize(ctx context.Context, chain digest.Digest) (int64, error) {
@@ -41,16 +46,51 @@ func (s *state) snapshotSize(ctx context.Context, chain digest.Digest) (int64, e
 	for _, key := range s.graph.tree.named(chain) {
 		n, known := s.backend.usage.get(key)
 		if !known {
-			used, err := s.backend.snapshotter(key.snapshotter).Usage(s.here(ctx), key.name)
-			if err != nil && !isMissing(err) {
-				return 0, failed("measure snapshot "+key.name, err)
+			if s.measured++; s.measured == manyMeasured {
+				s.measureAll(ctx)
 			}
-			n = used.Size
-			s.backend.usage.put(key, n)
+			var err error
+			if n, err = s.measure(ctx, key); err != nil {
+				return 0, err
+			}
 		}
 		total += n
 	}
 	return total, nil
+}
+
+// measure asks what a snapshot takes, unless it is known. One that has gone takes
+// nothing.
+func (s *state) measure(ctx context.Context, key snapshotKey) (int64, error) {
+	if n, known := s.backend.usage.get(key); known {
+		return n, nil
+	}
+	used, err := s.backend.snapshotter(key.snapshotter).Usage(s.here(ctx), key.name)
+	switch {
+	case err == nil:
+	case isMissing(err):
+		return 0, nil
+	default:
+		return 0, failed("measure snapshot "+key.name, err)
+	}
+	s.backend.usage.put(key, used.Size)
+	return used.Size, nil
+}
+
+// measureAll measures every layer, several at once. What fails is measured again
+// by whoever needs it.
+func (s *state) measureAll(ctx context.Context) {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for chain := range s.graph.layers {
+		for _, key := range s.graph.tree.named(chain) {
+			group.Go(func() error {
+				_, _ = s.measure(ctx, key)
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // there are no errors
 }
 
 // named are the snapshots of this name, whatever snapshotter has them.
