@@ -8,7 +8,7 @@ import (
 
 // count counts what holds each piece of content and each layer: the images, the
 // layers above, and at most one more for everything else.
-func (g *graph) count(s *state, u *uses, shared map[digest.Digest]bool) {
+func (g *graph) count(s *state, u *uses) {
 	ids := s.ids()
 	g.unpacked(ids)
 	g.needed(ids)
@@ -26,7 +26,7 @@ func (g *graph) count(s *state, u *uses, shared map[digest.Digest]bool) {
 			g.held[l.content]++
 		}
 	}
-	g.holdOutside(s, u, shared)
+	g.holdOutside(s, u)
 }
 
 // hold adds n holders to what an image needs.
@@ -41,7 +41,7 @@ func (g *graph) hold(o owned, n int) {
 
 // holdOutside counts what something else than an image holds: leases, containers,
 // labels that make a root, and other namespaces.
-func (g *graph) holdOutside(s *state, u *uses, shared map[digest.Digest]bool) {
+func (g *graph) holdOutside(s *state, u *uses) {
 	var roots []digest.Digest
 	var snapshots []snapshotKey
 	flat := make(map[digest.Digest]bool)
@@ -79,7 +79,7 @@ func (g *graph) holdOutside(s *state, u *uses, shared map[digest.Digest]bool) {
 		outside[dgst] = true
 		snapshots = append(snapshots, b.snapshots...)
 	})
-	for dgst := range shared {
+	for dgst := range g.shared {
 		outside[dgst] = true
 	}
 	for dgst := range outside {

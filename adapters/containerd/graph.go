@@ -32,6 +32,7 @@ type graph struct {
 	owned  map[digest.Digest]owned           // what images need, by target
 	held   map[digest.Digest]int             // holders of content
 	having map[digest.Digest][]digest.Digest // images that have content beside that of layers
+	shared map[digest.Digest]bool            // content that other namespaces have too
 	rooted map[snapshotKey]bool              // snapshots that something else than an image holds
 }
 
@@ -69,13 +70,7 @@ func (s *state) loadGraph(ctx context.Context) (*graph, error) {
 	if s.graph != nil {
 		return s.graph, nil
 	}
-	g := &graph{
-		blobs:  make(map[digest.Digest]*blob),
-		layers: make(map[digest.Digest]*layer),
-		owned:  make(map[digest.Digest]owned),
-		held:   make(map[digest.Digest]int),
-		having: make(map[digest.Digest][]digest.Digest),
-	}
+	g := newGraph()
 	err := s.backend.services.Content.Walk(s.here(ctx), func(info content.Info) error {
 		g.blobs[info.Digest] = newBlob(info)
 		return nil
@@ -90,13 +85,22 @@ func (s *state) loadGraph(ctx context.Context) (*graph, error) {
 	if g.tree, err = s.backend.walkSnapshots(s.here(ctx), snapshotters(g, u)); err != nil {
 		return nil, err
 	}
-	others, err := s.sharedContent(ctx)
-	if err != nil {
+	if g.shared, err = s.sharedContent(ctx); err != nil {
 		return nil, err
 	}
-	g.count(s, u, others)
+	g.count(s, u)
 	s.graph = g
 	return g, nil
+}
+
+func newGraph() *graph {
+	return &graph{
+		blobs:  make(map[digest.Digest]*blob),
+		layers: make(map[digest.Digest]*layer),
+		owned:  make(map[digest.Digest]owned),
+		held:   make(map[digest.Digest]int),
+		having: make(map[digest.Digest][]digest.Digest),
+	}
 }
 
 func newBlob(info content.Info) *blob {

@@ -119,10 +119,10 @@ func (s *state) index(records []images.Image) {
 		img.names[record.Name] = record
 		s.names[record.Name] = img
 	}
-	for _, record := range canonicalFirst(records) {
-		img := s.images[record.Target.Digest]
-		s.addName(img, record.Name)
-		if parent, err := digest.Parse(record.Labels[parentLabel]); err == nil && img.parent == "" {
+	for _, n := range canonicalFirst(records) {
+		img := s.images[n.record.Target.Digest]
+		s.addName(img, n)
+		if parent, err := digest.Parse(n.record.Labels[parentLabel]); err == nil && img.parent == "" {
 			img.parent = parent
 			s.children[parent] = append(s.children[parent], img.id())
 		}
@@ -133,45 +133,55 @@ func (s *state) index(records []images.Image) {
 	}
 }
 
-// canonicalFirst sorts the records whose name is the full form of its reference
-// before those that are written otherwise. Of two that mean the same, the first
-// has the reference.
-func canonicalFirst(records []images.Image) []images.Image {
-	sorted := slices.Clone(records)
-	written := func(record images.Image) bool {
-		ref, ok := parseName(record.Name)
-		return ok && ref.String() == record.Name
+// A parsed is a record with what its name is.
+type parsed struct {
+	record images.Image
+	ref    reference.Named // nil when the name is no reference
+	full   string          // of the reference
+}
+
+// canonicalFirst puts the records whose name is the full form of its reference
+// before those that are written otherwise, each sorted by name. Of two that mean
+// the same, the first has the reference.
+func canonicalFirst(records []images.Image) []parsed {
+	all := make([]parsed, 0, len(records))
+	for _, record := range records {
+		n := parsed{record: record}
+		if !isDangling(record.Name) && !isBareID(record.Name) {
+			if ref, ok := parseName(record.Name); ok {
+				n.ref, n.full = ref, ref.String()
+			}
+		}
+		all = append(all, n)
 	}
-	slices.SortStableFunc(sorted, func(a, b images.Image) int {
-		switch fullA, fullB := written(a), written(b); {
+	slices.SortFunc(all, func(a, b parsed) int {
+		switch fullA, fullB := a.full == a.record.Name, b.full == b.record.Name; {
 		case fullA == fullB:
-			return strings.Compare(a.Name, b.Name)
+			return strings.Compare(a.record.Name, b.record.Name)
 		case fullA:
 			return -1
 		default:
 			return 1
 		}
 	})
-	return sorted
+	return all
 }
 
 // addName notes what a name is: a reference, or one that is none.
-func (s *state) addName(img *image, name string) {
-	if isDangling(name) || isBareID(name) {
+func (s *state) addName(img *image, n parsed) {
+	name := n.record.Name
+	if n.ref == nil {
+		if !isDangling(name) && !isBareID(name) {
+			img.unparsed = append(img.unparsed, name)
+		}
 		return
 	}
-	ref, ok := parseName(name)
-	if !ok {
-		img.unparsed = append(img.unparsed, name)
-		return
-	}
-	full := ref.String()
-	switch holder := s.refs[full]; holder {
+	switch holder := s.refs[n.full]; holder {
 	case nil:
-		s.refs[full] = img
-		img.refs = append(img.refs, named{ref, []string{name}})
+		s.refs[n.full] = img
+		img.refs = append(img.refs, named{n.ref, []string{name}})
 	case img:
-		i := slices.IndexFunc(img.refs, func(n named) bool { return n.ref.String() == full })
+		i := slices.IndexFunc(img.refs, func(other named) bool { return other.ref.String() == n.full })
 		img.refs[i].names = append(img.refs[i].names, name)
 	default: // the reference means another image, and nothing means this name
 		img.unparsed = append(img.unparsed, name)

@@ -38,33 +38,81 @@ type newBlobData struct {
 
 // Without returns the image that removing these of its manifests would make.
 func (s imageStore) Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error) {
-	record, made, err := s.without(ctx, id, manifests)
+	made, err := s.without(ctx, id, manifests)
 	if err != nil {
 		return imagestore.Image{}, err
 	}
-	return s.planned(record, made, manifests), nil
+	later, err := s.after(s.images[id], made)
+	if err != nil {
+		return imagestore.Image{}, err
+	}
+	return later.record(ctx, later.images[made.target.Digest])
+}
+
+// after is the state as it will be when an index has become another one: the same
+// names and content, and what is new.
+func (s *state) after(old *image, made *rewritten) (*state, error) {
+	later := &state{backend: s.backend, readOnly: true, uses: s.uses}
+	var records []images.Image
+	for _, img := range s.images {
+		for _, record := range img.names {
+			if img == old {
+				record = retargeted(record, made.target)
+			}
+			if img.parent == old.id() {
+				record.Labels = maps.Clone(record.Labels)
+				record.Labels[parentLabel] = made.target.Digest.String()
+			}
+			records = append(records, record)
+		}
+	}
+	later.index(records)
+	later.graph = newGraph()
+	maps.Copy(later.graph.blobs, s.graph.blobs)
+	for _, b := range made.blobs {
+		info := content.Info{Digest: b.digest, Size: int64(len(b.data)), Labels: b.labels}
+		later.graph.blobs[b.digest] = newBlob(info)
+		doc, err := parseDocument(b.data)
+		if err != nil {
+			return nil, class.Errorf(class.Internal, "index %s: %w", b.digest, err)
+		}
+		s.backend.docs.put(b.digest, doc)
+	}
+	later.graph.tree, later.graph.shared = s.graph.tree, s.graph.shared
+	later.graph.count(later, s.uses)
+	return later, nil
+}
+
+// retargeted is a record that names another target. That of Docker for an image
+// without a name has another name then.
+func retargeted(record images.Image, target ocispec.Descriptor) images.Image {
+	record.Target = target
+	if isDangling(record.Name) {
+		record.Name = danglingPrefix + target.Digest.String()
+	}
+	return record
 }
 
 // without writes the index anew, in memory.
-func (s imageStore) without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, *rewritten, error) {
+func (s imageStore) without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (*rewritten, error) {
 	record, err := s.Get(ctx, id)
 	if err != nil {
-		return record, nil, err
+		return nil, err
 	}
 	if record.Manifests == nil {
-		return record, nil, class.Errorf(class.InvalidArgument, "image %s is no index of several platforms", id)
+		return nil, class.Errorf(class.InvalidArgument, "image %s is no index of several platforms", id)
 	}
 	for _, dgst := range manifests {
 		if !slices.ContainsFunc(record.Manifests, func(m imagestore.Manifest) bool { return m.Digest == dgst }) {
-			return record, nil, class.Errorf(class.NotFound, "image %s has no manifest %s", id, dgst)
+			return nil, class.Errorf(class.NotFound, "image %s has no manifest %s", id, dgst)
 		}
 	}
 	if !slices.ContainsFunc(record.Manifests, func(m imagestore.Manifest) bool { return !slices.Contains(manifests, m.Digest) }) {
-		return record, nil, class.Errorf(class.InvalidArgument, "image %s would be left without manifests", id)
+		return nil, class.Errorf(class.InvalidArgument, "image %s would be left without manifests", id)
 	}
 	made := &rewritten{target: s.images[id].target}
 	made.target, err = made.rewrite(ctx, s.state, made.target, manifests)
-	return record, made, err
+	return made, err
 }
 
 // rewrite writes an index without the manifests, and before that those in it. The
@@ -129,33 +177,6 @@ func (r *rewritten) write(ctx context.Context, s *state, desc ocispec.Descriptor
 	return desc, nil
 }
 
-// planned is the record of an index as it will be. One that is there already stays
-// as it is.
-func (s imageStore) planned(record imagestore.Image, made *rewritten, manifests []digest.Digest) imagestore.Image {
-	next := record
-	next.ID = made.target.Digest
-	next.Manifests = slices.DeleteFunc(slices.Clone(record.Manifests), func(m imagestore.Manifest) bool {
-		return slices.Contains(manifests, m.Digest)
-	})
-	next.Labels = maps.Clone(record.Labels)
-	kept := make(map[digest.Digest]bool)
-	for _, m := range next.Manifests {
-		for _, c := range m.Content {
-			kept[c.Digest] = true
-		}
-	}
-	lost := make(map[digest.Digest]bool)
-	for _, m := range record.Manifests {
-		for _, c := range m.Content {
-			lost[c.Digest] = !kept[c.Digest]
-		}
-	}
-	next.Content = slices.DeleteFunc(slices.Clone(record.Content), func(c imagestore.Content) bool {
-		return lost[c.Digest]
-	})
-	return next
-}
-
 // Replace writes the index without these manifests and lets every name of the old
 // one name it. A lease keeps what is new until it has a name.
 func (s imageStore) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
@@ -163,7 +184,7 @@ func (s imageStore) Replace(ctx context.Context, id digest.Digest, manifests []d
 	if err := s.write(ctx); err != nil {
 		return imagestore.Image{}, none, err
 	}
-	_, made, err := s.without(ctx, id, manifests)
+	made, err := s.without(ctx, id, manifests)
 	if err != nil {
 		return imagestore.Image{}, none, err
 	}
@@ -215,9 +236,8 @@ func (s imageStore) retarget(ctx context.Context, img *image, name string, targe
 	if now.Target.Digest != img.id() {
 		return class.Errorf(class.Conflict, "containerd: %s no longer names %s", name, img.id())
 	}
-	record.Target = target
+	record = retargeted(record, target)
 	if isDangling(name) {
-		record.Name = danglingPrefix + target.Digest.String()
 		if _, err := s.backend.services.Images.Create(s.here(ctx), record); err != nil {
 			return failed("keep "+target.Digest.String(), err)
 		}
