@@ -24,6 +24,8 @@ type meter struct {
 	// failing is the number of the call that fails, from 1; 0 is none.
 	failing int
 	total   int
+	// before is called before each call, with its name.
+	before func(name string)
 	// late makes the failing call do its work before it fails, as when a daemon is
 	// lost before it answers.
 	late bool
@@ -34,6 +36,9 @@ var errLost = fmt.Errorf("transport is closing: %w", errdefs.ErrUnavailable)
 
 // do counts a call and runs it, unless it is to fail.
 func (m *meter) do(name string, call func() error) error {
+	if m.before != nil {
+		m.before(name)
+	}
 	m.mu.Lock()
 	if m.counts == nil {
 		m.counts = make(map[string]int)
