@@ -24,7 +24,8 @@ type Kind uint8
 const (
 	// DependentChild is an image built from this one. Hard.
 	DependentChild Kind = 1 << iota
-	// RunningContainer is a running container created from the image or mounting it. Hard.
+	// RunningContainer is a container created from the image or mounting it that
+	// runs, or that the store has to remove before the image. Hard.
 	RunningContainer
 	// Leased is a lease on the image: a pull, build or container creation in flight. Hard.
 	Leased
@@ -72,12 +73,15 @@ type Container struct {
 	// the engine itself: "buildah" in a store that Podman shares with it. Empty
 	// for the engine's own.
 	Owner string
+	// Holds says that the store cannot delete an image while the container is there:
+	// force does not override it, whether it runs or not.
+	Holds bool
 }
 
 // Kind is what the container is to an image that it uses: [RunningContainer] or
 // [StoppedContainer].
 func (c Container) Kind() Kind {
-	if c.Running {
+	if c.Running || c.Holds {
 		return RunningContainer
 	}
 	return StoppedContainer
@@ -85,7 +89,14 @@ func (c Container) Kind() Kind {
 
 // String names the container for the user, with its state and with its owner, if
 // that is another than the engine.
-func (c Container) String() string { return c.Kind().String() + " " + c.label() }
+func (c Container) String() string { return c.state() + " " + c.label() }
+
+func (c Container) state() string {
+	if c.Running {
+		return RunningContainer.String()
+	}
+	return StoppedContainer.String()
+}
 
 // label is the container by name and short ID, or by its ID.
 func (c Container) label() string {

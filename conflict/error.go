@@ -99,7 +99,14 @@ func (e *Error) kinds() Kind {
 }
 
 // String names the kind and the very thing that stands in the way.
-func (c Conflict) String() string { return c.Kind.String() + " " + c.name() }
+func (c Conflict) String() string {
+	if c.byContainer() {
+		return c.Container.String()
+	}
+	return c.Kind.String() + " " + c.name()
+}
+
+func (c Conflict) byContainer() bool { return c.Kind == RunningContainer || c.Kind == StoppedContainer }
 
 // Hint says how the user can get rid of the conflict.
 func (c Conflict) Hint() string {
@@ -107,6 +114,9 @@ func (c Conflict) Hint() string {
 	case DependentChild:
 		return "delete the child image first"
 	case RunningContainer:
+		if !c.Container.Running {
+			return "remove the container" + c.Container.by() + " first"
+		}
 		return "stop and remove the container" + c.Container.by() + " first"
 	case Leased:
 		return c.Lease.hint()
@@ -152,7 +162,7 @@ func (c Conflict) reason() string {
 	case DependentChild:
 		return "image has dependent child images"
 	case RunningContainer, StoppedContainer:
-		return "image is being used by " + c.Kind.String() + " " + Short(c.Container.ID)
+		return "image is being used by " + c.Container.state() + " " + Short(c.Container.ID)
 	case Leased:
 		return fmt.Sprintf("image is being used by %s %s", c.Lease.Kind, c.Lease.Owner)
 	default:

@@ -40,7 +40,7 @@ func (s containerStore) Containers(ctx context.Context, id digest.Digest) ([]jet
 }
 
 func (st *state) container(c storage.Container, image digest.Digest) jettison.Container {
-	made := jettison.Container{ID: c.ID, Image: image, Owner: st.owner.layout.owner(c), Running: st.owner.layout.runs(c)}
+	made := jettison.Container{ID: c.ID, Image: image, Owner: st.owner.layout.owner(c), Running: st.owner.layout.runs(c), Holds: true}
 	if len(c.Names) > 0 {
 		made.Name = c.Names[0]
 	}
