@@ -27,7 +27,7 @@ type layer struct {
 	// chain is the ID by which we know the layer, digests the chain ID that follows
 	// from what is in it and below it, or empty where the store does not know that.
 	chain, digests digest.Digest
-	// holders counts the images on top, the layers above and the containers.
+	// holders counts the images on top and the layers above.
 	holders int
 	// images are those whose topmost layer it is, children the layers above it,
 	// both in the order of the store.
@@ -36,6 +36,9 @@ type layer struct {
 	// mapped says that it is a copy of the topmost layer of an image for other user
 	// IDs, which goes with that image.
 	mapped bool
+	// working says that it is the writable layer of a container whose image is there:
+	// the image holds what is below, and cannot go before the container.
+	working bool
 }
 
 // newLayers gives the layers their chain IDs and counts their holders. Images
@@ -62,6 +65,7 @@ func newLayers(found storage.MultiListResult) *layers {
 			top.holders++
 		}
 	}
+	ls.findWorking(found)
 	for _, l := range ls.all {
 		if below, ok := ls.byID[l.Parent]; ok {
 			l.below = below
@@ -93,10 +97,23 @@ func (ls *layers) detach(img *image) {
 	}
 }
 
+// findWorking marks the writable layers of containers.
+func (ls *layers) findWorking(found storage.MultiListResult) {
+	tops := make(map[string][]string, len(found.Images))
+	for _, img := range found.Images {
+		tops[img.ID] = append(slices.Clone(img.MappedTopLayers), img.TopLayer)
+	}
+	for _, c := range found.Containers {
+		if l, ok := ls.byID[c.LayerID]; ok {
+			l.working = slices.Contains(tops[c.ImageID], l.Parent)
+		}
+	}
+}
+
 // hold counts that the layer above came or went. A mapped one goes with the one
-// that it is a copy of, which holds the same.
+// that it is a copy of, which holds the same; the image of a working one does.
 func (l *layer) hold(above *layer, n int) {
-	if !above.mapped {
+	if !above.mapped && !above.working {
 		l.holders += n
 	}
 }

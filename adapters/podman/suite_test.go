@@ -15,7 +15,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, cfg)
 }
 
-// TestScripts runs the scenarios of all backends.
+// TestScripts runs the scenarios of all backends, and those of this one.
 func TestScripts(t *testing.T) {
-	scripttest.Run(t, kind(), "../../testdata/script/*.txtar")
+	scripttest.Run(t, kind(), "../../testdata/script/*.txtar", "testdata/script/*.txtar")
 }

@@ -52,7 +52,7 @@ type Capabilities struct {
 	// Unreadable says that the record of an image can be damaged by itself.
 	Unreadable bool
 	// Binding says that an image cannot be deleted while a container of it is there,
-	// not even by force, and that its containers are holders of its layers.
+	// not even by force.
 	Binding bool
 }
 

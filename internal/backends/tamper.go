@@ -72,6 +72,8 @@ func (t *Tampered) stores(stores jettison.Stores) jettison.Stores {
 		stores.References = completing{references, t.Short}
 	case t.Digests:
 		stores.References = knowing{references, stores.Images}
+	default:
+		stores.References = references.able()
 	}
 	if remover, ok := stores.Containers.(jettison.ContainerRemover); ok {
 		stores.Containers = tamperedContainers{remover, stores.Containers, writes}
@@ -227,6 +229,31 @@ func (s *tamperedImages) Delete(ctx context.Context, id digest.Digest) (imagesto
 type tamperedReferences struct {
 	jettison.ReferenceStore
 	writes *writes
+}
+
+// able leaves the store the abilities that it has.
+func (s *tamperedReferences) able() jettison.ReferenceStore {
+	names, short := s.ReferenceStore.(jettison.ShortNamer)
+	digests, known := s.ReferenceStore.(jettison.DigestNamer)
+	switch {
+	case short && known:
+		return struct {
+			*tamperedReferences
+			jettison.ShortNamer
+			jettison.DigestNamer
+		}{s, names, digests}
+	case short:
+		return struct {
+			*tamperedReferences
+			jettison.ShortNamer
+		}{s, names}
+	case known:
+		return struct {
+			*tamperedReferences
+			jettison.DigestNamer
+		}{s, digests}
+	}
+	return s
 }
 
 func (s *tamperedReferences) Delete(ctx context.Context, ref reference.Named, id digest.Digest) error {

@@ -45,7 +45,8 @@
 // {web:12} likewise of the container web; {layer:a/b} is the chain ID of the
 // layers a and b; {digest:x} is a digest of no image. Records go to stdout,
 // errors to stderr. The condition [atomic] holds where the stores share a
-// transaction, [removes] where containers can be removed.
+// transaction, [removes] where containers can be removed, [binding] where an image
+// cannot be deleted before its containers.
 //
 // Besides, each rmi and each prune checks what holds in every scenario; see
 // world.remove and call.prune.
@@ -131,8 +132,8 @@ func MissingFor(script string, b backends.Backend) string {
 		return "images that containers mount"
 	case !b.Unreadable && regexp.MustCompile(`(?m)^damage `).MatchString(script):
 		return "records that are damaged by themselves"
-	case b.Binding && regexp.MustCompile(`(?m)^container `).MatchString(script) &&
-		regexp.MustCompile(`(?m)^(! )?(rmi|plan|race) .*-f|^state$`).MatchString(script):
+	case b.Binding && !strings.Contains(script, "\n[!binding] ") && regexp.MustCompile(`(?m)^container `).MatchString(script) &&
+		regexp.MustCompile(`(?m)^(! )?(rmi|plan|race) .*-f|^why$|^lease `).MatchString(script):
 		return "images that go before their containers"
 	case !b.Content && regexp.MustCompile(`(?m) size=[0-9]|--keep-storage|--disk`).MatchString(script):
 		return "content that is known to the byte"
@@ -149,6 +150,8 @@ func backendCondition(b backends.Backend) func(string) (bool, error) {
 			return b.Atomic, nil
 		case "removes":
 			return b.RemovesContainers, nil
+		case "binding":
+			return b.Binding, nil
 		}
 		return false, fmt.Errorf("unknown condition %q", condition)
 	}
