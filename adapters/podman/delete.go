@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/pkg/errors"
+	"go.podman.io/storage"
 
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
@@ -29,12 +31,43 @@ func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Re
 	if err := s.flushOthers(img); err != nil {
 		return imagestore.Removed{}, err
 	}
-	gone, err := s.owner.store.DeleteImage(img.ID, true)
+	deletion := s.deleteWhole
+	if !s.layers.complete(img) {
+		deletion = s.deletePiecewise
+	}
+	gone, err := deletion(img)
 	if err != nil {
 		return imagestore.Removed{}, s.failed(img, err)
 	}
 	s.pending = pending{}
 	return s.remove(img, gone), nil
+}
+
+// deleteWhole removes an image with its layers and returns the storage IDs of those.
+func (st *state) deleteWhole(img *image) ([]string, error) {
+	return st.owner.store.DeleteImage(img.ID, true)
+}
+
+// deletePiecewise removes the record of an image and then its layers, one by one, for
+// the library does not get over one that is missing, or that lies in a store which
+// cannot be changed: it would stop halfway.
+func (st *state) deletePiecewise(img *image) ([]string, error) {
+	for _, c := range st.containers {
+		if c.ImageID == img.ID {
+			return nil, errors.WithMessage(storage.ErrImageUsedByContainer, c.ID)
+		}
+	}
+	if err := st.owner.store.Delete(img.ID); err != nil {
+		return nil, err
+	}
+	var gone []string
+	for _, l := range st.layers.release(img) {
+		if err := st.owner.store.DeleteLayer(l.ID); err != nil {
+			return gone, err
+		}
+		gone = append(gone, l.ID)
+	}
+	return gone, nil
 }
 
 // checkDeletable makes sure that the image is still as the state says.

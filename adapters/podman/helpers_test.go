@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -14,6 +15,8 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/storage"
+	"go.podman.io/storage/pkg/idtools"
+	"go.podman.io/storage/pkg/lockfile"
 	"go.podman.io/storage/pkg/reexec"
 
 	"github.com/jettison-oci/jettison/adapters/podman"
@@ -210,3 +213,31 @@ func (f *fixture) strays(layers map[string]bool, images []storage.Image) []strin
 	}
 	return found
 }
+
+// mapping is user IDs other than those of the host.
+func mapping() storage.IDMappingOptions {
+	ids := []idtools.IDMap{{ContainerID: 0, HostID: 1000, Size: 1}}
+	return storage.IDMappingOptions{UIDMap: ids, GIDMap: ids}
+}
+
+// edit changes a file of the store past the library, which notices.
+func (f *fixture) edit(name string, edit func([]byte) []byte) {
+	f.t.Helper()
+	path := filepath.Join(f.root, name)
+	data, err := os.ReadFile(path)
+	f.check(err)
+	edited := edit(data)
+	if bytes.Equal(edited, data) {
+		f.t.Fatalf("nothing to edit in %s", data)
+	}
+	f.check(os.WriteFile(path, edited, 0o600))
+	lock, err := lockfile.GetLockFile(strings.TrimSuffix(path, ".json") + ".lock")
+	f.check(err)
+	lock.Lock()
+	defer lock.Unlock()
+	_, err = lock.RecordWrite()
+	f.check(err)
+}
+
+// chainAbove is the chain ID of a layer above a chain.
+func chainAbove(below, diffID string) string { return digest.FromString(below + " " + diffID).String() }

@@ -27,7 +27,8 @@ type layer struct {
 	// chain is the ID by which we know the layer, digests the chain ID that follows
 	// from what is in it and below it, or empty where the store does not know that.
 	chain, digests digest.Digest
-	// holders counts the images on top and the layers above.
+	// holders counts the images on top and the layers above, and the store that
+	// cannot be changed.
 	holders int
 	// images are those whose topmost layer it is, children the layers above it,
 	// both in the order of the store.
@@ -51,6 +52,9 @@ func newLayers(found storage.MultiListResult) *layers {
 	for _, record := range found.Layers {
 		if _, ok := ls.byID[record.ID]; !ok { // else one of a store that cannot be changed
 			l := &layer{Layer: record}
+			if l.ReadOnly {
+				l.holders = 1 // its store
+			}
 			ls.byID[record.ID] = l
 			ls.all = append(ls.all, l)
 		}
@@ -208,6 +212,35 @@ func (ls *layers) size(l *layer) int64 {
 		l = l.below
 	}
 	return n
+}
+
+// complete reports whether the layers that go with the image, and the one below
+// them, are there and can be changed.
+func (ls *layers) complete(img *image) bool {
+	id := img.TopLayer
+	for _, l := range ls.release(img) {
+		if !l.mapped {
+			id = l.Parent
+		}
+	}
+	next, ok := ls.byID[id]
+	return id == "" || ok && !next.ReadOnly
+}
+
+// release are the layers that go with the image, the mapped ones first, then from
+// its topmost down to the first that something else holds, that cannot be changed or
+// that is not there.
+func (ls *layers) release(img *image) []*layer {
+	var gone []*layer
+	for _, id := range img.MappedTopLayers {
+		if l, ok := ls.byID[id]; ok && !l.ReadOnly {
+			gone = append(gone, l)
+		}
+	}
+	for l := ls.top(img); l != nil && l.holders == 1 && !l.ReadOnly && !slices.Contains(gone, l); l = l.below {
+		gone = append(gone, l)
+	}
+	return gone
 }
 
 // drop notes that a layer has gone.
