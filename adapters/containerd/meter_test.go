@@ -2,6 +2,7 @@ package containerd_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/containerd/v2/pkg/gc"
 	"github.com/containerd/errdefs"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/adapters/containerd"
 )
@@ -115,6 +118,24 @@ func (s meteredContent) Walk(ctx context.Context, fn content.WalkFunc, filters .
 	return s.m.do("content.Walk", func() error { return s.Store.Walk(ctx, fn, filters...) })
 }
 
+func (s meteredContent) Writer(ctx context.Context, opts ...content.WriterOpt) (w content.Writer, err error) {
+	err = s.m.do("content.Writer", func() error { w, err = s.Store.Writer(ctx, opts...); return err })
+	if err != nil && w != nil {
+		err = errors.Join(err, w.Close()) // else whoever tries again waits for it
+	}
+	return w, err
+}
+
+func (s meteredContent) Info(ctx context.Context, dgst digest.Digest) (info content.Info, err error) {
+	err = s.m.do("content.Info", func() error { info, err = s.Store.Info(ctx, dgst); return err })
+	return info, err
+}
+
+func (s meteredContent) ReaderAt(ctx context.Context, desc ocispec.Descriptor) (r content.ReaderAt, err error) {
+	err = s.m.do("content.ReaderAt", func() error { r, err = s.Store.ReaderAt(ctx, desc); return err })
+	return r, err
+}
+
 type meteredLeases struct {
 	leases.Manager
 	m *meter
@@ -137,6 +158,10 @@ func (s meteredLeases) Create(ctx context.Context, opts ...leases.Opt) (made lea
 
 func (s meteredLeases) Delete(ctx context.Context, l leases.Lease, opts ...leases.DeleteOpt) error {
 	return s.m.do("leases.Delete", func() error { return s.Manager.Delete(ctx, l, opts...) })
+}
+
+func (s meteredLeases) AddResource(ctx context.Context, l leases.Lease, r leases.Resource) error {
+	return s.m.do("leases.AddResource", func() error { return s.Manager.AddResource(ctx, l, r) })
 }
 
 type meteredContainers struct {

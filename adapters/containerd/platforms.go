@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -210,10 +211,7 @@ func (s imageStore) Replace(ctx context.Context, id digest.Digest, manifests []d
 // rename writes what is new, and changes the target of each name.
 func (s imageStore) rename(ctx context.Context, img *image, made *rewritten) error {
 	for _, blob := range made.blobs {
-		desc := ocispec.Descriptor{Digest: blob.digest, Size: int64(len(blob.data))}
-		err := content.WriteBlob(s.here(ctx), s.backend.services.Content, ourPrefix+blob.digest.String(),
-			bytes.NewReader(blob.data), desc, content.WithLabels(blob.labels))
-		if err != nil {
+		if err := s.writeBlob(s.here(ctx), blob); err != nil {
 			return failed("write "+blob.digest.String(), err)
 		}
 	}
@@ -223,6 +221,24 @@ func (s imageStore) rename(ctx context.Context, img *image, made *rewritten) err
 		}
 	}
 	return s.moveChildren(ctx, img.id(), made.target.Digest)
+}
+
+// writeBlob writes content, unless it is there. It does not wait for another
+// program that writes it too, nor for a daemon that is gone: both are Unavailable.
+func (s imageStore) writeBlob(ctx context.Context, blob newBlobData) error {
+	desc := ocispec.Descriptor{Digest: blob.digest, Size: int64(len(blob.data))}
+	w, err := s.backend.services.Content.Writer(ctx, content.WithRef(ourPrefix+blob.digest.String()), content.WithDescriptor(desc))
+	if errdefs.IsAlreadyExists(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = content.Copy(ctx, w, bytes.NewReader(blob.data), desc.Size, desc.Digest, content.WithLabels(blob.labels))
+	if closed := w.Close(); err == nil {
+		err = closed
+	}
+	return err
 }
 
 // retarget lets a name that has the image as its target name another one. The

@@ -1,0 +1,99 @@
+package containerd_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
+	"github.com/jettison-oci/jettison/internal/scripttest"
+	"github.com/jettison-oci/jettison/storetest"
+)
+
+// multi is an index for two platforms that share a layer.
+func multi() storetest.Image {
+	return storetest.IndexSpec{Name: "multi", Images: []storetest.Spec{
+		{Name: "amd", Layers: []string{"os", "amd"}, Platform: ocispec.Platform{OS: "linux", Architecture: "amd64"}},
+		{Name: "arm", Layers: []string{"os", "arm"}, Platform: ocispec.Platform{OS: "linux", Architecture: "arm64"}},
+	}}.Image()
+}
+
+// The removal of a platform is tried with each of its calls failing: every name
+// means the old index or the new one, each with all that it needs, and a second
+// try completes it.
+func TestPlatformFaults(t *testing.T) {
+	opts := jettison.RemoveOptions{Force: true, Platforms: []ocispec.Platform{{OS: "linux", Architecture: "arm64"}}}
+	for _, late := range []bool{false, true} {
+		for n := 1; ; n++ {
+			l := newLab(t, nil)
+			o := fixture.NewObject(multi(), fixture.Snapshotter)
+			if err := l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1", "docker.io/library/multi:2"); err != nil {
+				t.Fatal(err)
+			}
+			l.meter.total, l.meter.order, l.meter.failing, l.meter.late = 0, nil, n, late
+			_, err := l.service.ImageDelete(t.Context(), "multi:1", opts)
+			if err == nil && l.meter.total < n {
+				t.Logf("late %t: %d calls", late, n-1)
+				break
+			}
+			l.meter.failing = 0
+			if err != nil && !slices.Equal(scripttest.Classes(err), []string{"Unavailable"}) {
+				t.Errorf("call %d (%s) fails: classes %v of %v", n, l.meter.order[n-1], scripttest.Classes(err), err)
+			}
+			l.collect(t)
+			l.checkComplete(t, fmt.Sprintf("call %d (%s) fails, late %t", n, l.meter.order[n-1], late))
+			for _, name := range []string{"multi:1", "multi:2"} {
+				_, err := l.service.ImageDelete(t.Context(), name, opts)
+				if err != nil && !errors.Is(err, jettison.ErrNotFound) { // no such platform any more
+					t.Errorf("call %d failed, and the second try: %v", n, err)
+				}
+			}
+			l.checkComplete(t, fmt.Sprintf("call %d (%s) failed, late %t, and again", n, l.meter.order[n-1], late))
+			if left := l.targets(t); len(left) != 1 || left[0] == o.Target.Digest {
+				t.Errorf("call %d (%s) failed, late %t: targets after a second try: %v", n, l.meter.order[n-1], late, left)
+			}
+		}
+	}
+}
+
+// targets are those that are named, sorted, each once.
+func (l *lab) targets(t *testing.T) []digest.Digest {
+	t.Helper()
+	records, err := l.Services.Images.List(l.engine.In(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []digest.Digest
+	for _, record := range records {
+		found = append(found, record.Target.Digest)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// checkComplete makes sure that every image has all the content that its index
+// lists.
+func (l *lab) checkComplete(t *testing.T, when string) {
+	t.Helper()
+	err := l.backend.View(t.Context(), func(stores jettison.Stores) error {
+		for img, err := range stores.Images.All(t.Context()) {
+			if err != nil {
+				return err
+			}
+			for _, m := range img.Manifests {
+				if len(m.Content) < 2 || m.Layer == "" {
+					t.Errorf("%s: manifest %s of %s has content %v and layer %q", when, m.Digest, img.ID, m.Content, m.Layer)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("%s: %v", when, err)
+	}
+}
