@@ -95,8 +95,8 @@ type Manifest struct {
 	// an artifact, or where the index lists a manifest that the store lacks.
 	Layer digest.Digest
 	// Content is what the index keeps for this manifest alone besides its layers:
-	// the manifest and its configuration. It is part of the content of the image
-	// too; nil where the store keeps no content or lacks the manifest.
+	// the manifest and its configuration, and what it names of layers that the
+	// store has in another form. It is part of the content of the image too; nil where the store keeps no content or lacks the manifest.
 	Content []Content
 	// Subject is the digest of the manifest of the same index that this one is
 	// about, as a builder's attestation is (annotation

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -35,6 +36,10 @@ type IndexSpec struct {
 // [Store.Get] would (rule M1). Its ID is the digest of the index. It takes a hold
 // of the layers and the content of the manifests, of what several have once.
 //
+// A manifest of an index cannot change, so where the store has one of its layers
+// with other content, compressed in another way, the content that it names is the
+// index's own too.
+//
 // It was created when its annotation says so, or else with the newest of its
 // images, and has the labels that all of its images have.
 //
@@ -46,7 +51,16 @@ func (s *Store) CreateIndex(ctx context.Context, spec IndexSpec) (Image, error) 
 	if err := s.writable(); err != nil {
 		return Image{}, err
 	}
-	f, img, err := flatten(spec)
+	f, img, err := flatten(spec, func(chainID digest.Digest) ([]Content, error) {
+		l, err := s.layer(ctx, chainID)
+		if isMissing(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return l.Content, nil
+	})
 	if err != nil {
 		return Image{}, err
 	}
@@ -64,7 +78,7 @@ func (s *Store) CreateIndex(ctx context.Context, spec IndexSpec) (Image, error) 
 // lacks reports whether the other record of the index has more of it.
 func (img Image) lacks(other Image) bool {
 	for i, m := range img.Manifests {
-		if m.Content == nil && other.Manifests[i].Content != nil {
+		if len(m.Content) < len(other.Manifests[i].Content) {
 			return true
 		}
 	}
@@ -74,7 +88,7 @@ func (img Image) lacks(other Image) bool {
 // take completes the manifests by those of another record of the index.
 func (img *Image) take(other Image) {
 	for i, m := range img.Manifests {
-		if m.Content == nil {
+		if len(m.Content) < len(other.Manifests[i].Content) {
 			img.Manifests[i] = other.Manifests[i]
 		}
 	}
@@ -144,11 +158,16 @@ type flattened struct {
 	seen      map[digest.Digest]bool
 	manifests []Manifest
 	parts     []part
+	// stored returns the content of a layer that is there, and forms has that of
+	// the others.
+	stored func(chainID digest.Digest) ([]Content, error)
+	forms  map[digest.Digest]digest.Digest
 }
 
-func flatten(spec IndexSpec) (*flattened, Image, error) {
+func flatten(spec IndexSpec, stored func(chainID digest.Digest) ([]Content, error)) (*flattened, Image, error) {
 	f := &flattened{
 		docs: make(map[digest.Digest]ocispec.Index), specs: make(map[digest.Digest]part), seen: make(map[digest.Digest]bool),
+		stored: stored, forms: make(map[digest.Digest]digest.Digest),
 	}
 	if len(spec.Documents) == 0 {
 		return nil, Image{}, class.Errorf(class.InvalidArgument, "there is no index")
@@ -214,8 +233,32 @@ func (f *flattened) addSpec(spec Spec) error {
 	if id == "" {
 		return class.Errorf(class.InvalidArgument, "image %s of an index comes without its manifest", img.ID)
 	}
-	f.specs[id] = part{image: img, links: links, content: spec.Content}
+	f.specs[id] = part{image: img, links: links, content: slices.Clip(spec.Content)}
 	return nil
+}
+
+// otherForm returns the content of a layer, if the layer has or gets another.
+func (f *flattened) otherForm(link chainLink) ([]ocispec.Descriptor, error) {
+	if len(link.content) == 0 {
+		return nil, nil
+	}
+	chainID, own := link.layer.ChainID, link.content[0].Digest
+	form, known := f.forms[chainID]
+	if !known {
+		stored, err := f.stored(chainID)
+		if err != nil {
+			return nil, err
+		}
+		form = own
+		if len(stored) > 0 {
+			form = stored[0].Digest
+		}
+		f.forms[chainID] = form
+	}
+	if form == own {
+		return nil, nil
+	}
+	return link.content, nil
 }
 
 // walk takes the entries of an index, each digest once.
@@ -235,14 +278,23 @@ func (f *flattened) walk(index digest.Digest, depth int) error {
 			}
 			continue
 		}
-		f.take(desc)
+		if err := f.take(desc); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // take adds the manifest of an entry, and what it brings.
-func (f *flattened) take(desc ocispec.Descriptor) {
+func (f *flattened) take(desc ocispec.Descriptor) error {
 	part, there := f.specs[desc.Digest]
+	for _, link := range part.links {
+		other, err := f.otherForm(link)
+		if err != nil {
+			return err
+		}
+		part.content = append(part.content, other...)
+	}
 	m := Manifest{Digest: desc.Digest, Subject: attested(desc), Platform: part.image.Platform, Layer: part.links.top()}
 	if desc.Platform != nil {
 		m.Platform = *desc.Platform
@@ -258,6 +310,7 @@ func (f *flattened) take(desc ocispec.Descriptor) {
 	if there {
 		f.parts = append(f.parts, part)
 	}
+	return nil
 }
 
 // attested is the digest of the manifest that an entry is about, or empty.

@@ -47,7 +47,7 @@ func Copy(ctx context.Context, dst *diskstore.Store, src Source, refs []string, 
 	if err != nil {
 		return nil, err
 	}
-	from := &blobSource{ctx: ctx, src: src, blobs: make(map[string]ocispec.Descriptor)}
+	from := &blobSource{ctx: ctx, src: src, blobs: make(map[string]ocispec.Descriptor), lacking: make(map[string]func(error) error)}
 	l := &loader{path: "(source)", src: from, dst: dst, opts: LoadOptions{Progress: opts.Progress}, trusted: true}
 	for _, id := range left {
 		l.skip(id, "", "it is about an image that is not copied")
@@ -123,12 +123,19 @@ type blobSource struct {
 	ctx   context.Context //nolint:containedctx // lives within one call
 	src   Source
 	blobs map[string]ocispec.Descriptor // by their names
+	// lacking is what to say when the source does not have a layer.
+	lacking map[string]func(error) error
 }
 
 // add shows all that an image consists of.
 func (b *blobSource) add(img *stored) {
 	for _, desc := range img.content() {
 		b.blobs[blobName(desc.Digest)] = desc
+	}
+	for _, one := range img.single {
+		for _, ly := range one.layers {
+			b.lacking[blobName(ly.desc.Digest)] = func(err error) error { return img.lacks(one, ly, err) }
+		}
 	}
 }
 
@@ -140,5 +147,8 @@ func (b *blobSource) open(name string) (io.ReadCloser, int64, error) {
 		return nil, 0, fs.ErrNotExist
 	}
 	r, err := b.src.Blob(b.ctx, desc.Digest)
+	if say := b.lacking[name]; say != nil && err != nil {
+		err = say(err)
+	}
 	return r, desc.Size, err
 }

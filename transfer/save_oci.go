@@ -67,7 +67,7 @@ func (s *saver) writeBlobs(ctx context.Context, to sink, img *stored) error {
 	for _, one := range img.single {
 		for _, ly := range one.layers {
 			if err := s.writeBlob(ctx, to, ly.desc, s.tell(ly.desc)); err != nil {
-				return err
+				return img.lacks(one, ly, err)
 			}
 		}
 	}

@@ -108,6 +108,18 @@ func collect(ctx context.Context, src Source, record imagestore.Image) (*stored,
 	return c.out, c.makeManifest(ctx, config, doc)
 }
 
+// lacks says what to do about a layer that is not in the store, if that is the
+// error. Of an image by itself another manifest is made; one in an index cannot
+// be another.
+func (img *stored) lacks(one single, ly layer, err error) error {
+	if !class.Is(err, class.NotFound) {
+		return err
+	}
+	return class.Errorf(class.NotFound,
+		"image %s: the store does not have layer %s in the form that manifest %s (%s) names, though it may have it compressed in another way; load the image again, or take another platform of it",
+		img.id, ly.desc.Digest, one.manifest.Digest, formatPlatform(one.platform))
+}
+
 // describe is the descriptor of a manifest or an index.
 func describe(id digest.Digest, doc document, data []byte) ocispec.Descriptor {
 	kind := doc.MediaType
