@@ -14,6 +14,21 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Every case runs on some backend: none is skipped everywhere.
+func TestEveryCaseRuns(t *testing.T) {
+	runs := make(map[string]bool)
+	for _, b := range backends.All() {
+		for _, name := range storetest.Runs(b.Config()) {
+			runs[name] = true
+		}
+	}
+	for _, name := range storetest.CaseNames() {
+		if !runs[name] {
+			t.Errorf("no backend runs the case %q", name)
+		}
+	}
+}
+
 func Benchmark(b *testing.B) {
 	for _, backend := range backends.All() {
 		b.Run(backend.Name, func(b *testing.B) { storetest.Bench(b, backend.Config()) })

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -141,8 +142,8 @@ func TestLoadPipeInDirectory(t *testing.T) {
 // is wrong.
 func TestLoadUnreadable(t *testing.T) {
 	const path = "/proc/self/mem" // whose first bytes nobody can read
-	if _, err := os.Stat(path); err != nil {
-		t.Skip(err)
+	if runtime.GOOS != "linux" {
+		t.Skip("no such file there")
 	}
 	_, err := transfer.Load(t.Context(), newStore(t), path, transfer.LoadOptions{})
 	var archive *transfer.ArchiveError

@@ -133,7 +133,7 @@ func TestOpenOfALink(t *testing.T) {
 	dir := t.TempDir()
 	path, target := filepath.Join(dir, "link"), filepath.Join(dir, "db")
 	if err := os.Symlink("db", path); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	if _, err := boltkv.Open(t.Context(), path, nil); !errors.Is(err, class.NotFound) {
 		t.Errorf("a link that leads nowhere: error %v; want one of class NotFound", err)
