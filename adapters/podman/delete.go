@@ -4,13 +4,17 @@ import (
 	"context"
 	"slices"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	"github.com/pkg/errors"
 	"go.podman.io/storage"
 
+	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
 )
+
+var _ jettison.NamedDeleter = imageStore{}
 
 // Delete removes the image, its names, and the layers that nothing else holds, in
 // one pass of the library under its own locks. The error is of class Conflict when
@@ -28,9 +32,6 @@ func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Re
 	if err := s.checkDeletable(img); err != nil {
 		return imagestore.Removed{}, err
 	}
-	if err := s.flushOthers(img); err != nil {
-		return imagestore.Removed{}, err
-	}
 	deletion := s.deleteWhole
 	if !s.layers.complete(img) {
 		deletion = s.deletePiecewise
@@ -39,8 +40,26 @@ func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Re
 	if err != nil {
 		return imagestore.Removed{}, s.failed(img, err)
 	}
-	s.pending = pending{}
 	return s.remove(img, gone), nil
+}
+
+// DeleteNamed removes the references and the image as one: the library takes the
+// names of an image along. All happens or nothing; the errors are those of Delete, and
+// of class NotFound when one of the references does not name the image.
+func (s imageStore) DeleteNamed(ctx context.Context, id digest.Digest, refs []reference.Named) (int, imagestore.Removed, error) {
+	if err := s.write(ctx); err != nil {
+		return 0, imagestore.Removed{}, err
+	}
+	for _, ref := range refs {
+		if _, err := s.named(ref, id); err != nil {
+			return 0, imagestore.Removed{}, err
+		}
+	}
+	removed, err := s.Delete(ctx, id)
+	if err != nil {
+		return 0, imagestore.Removed{}, err
+	}
+	return len(refs), removed, nil
 }
 
 // deleteWhole removes an image with its layers and returns the storage IDs of those.
@@ -79,8 +98,7 @@ func (st *state) checkDeletable(img *image) error {
 	if err != nil {
 		return storageError(err)
 	}
-	before := slices.Concat(img.Names, st.pendingOf(img))
-	slices.Sort(before)
+	before := slices.Sorted(slices.Values(img.Names))
 	slices.Sort(now.Names)
 	if !slices.Equal(now.Names, before) {
 		return class.Errorf(class.Conflict, "names of image %s have changed meanwhile: from %q to %q", img.id, before, now.Names)
@@ -93,7 +111,6 @@ func (st *state) failed(img *image, err error) error {
 	if _, gone := st.owner.store.Image(img.ID); !isUnknown(gone) {
 		return storageError(err)
 	}
-	st.pending = pending{}
 	st.forget(img)
 	return class.Errorf(class.Internal, "image %s is deleted, but not all of its layers: %w", img.id, err)
 }

@@ -148,12 +148,7 @@ func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error 
 // in another one that has the same run root. The library has no transaction over
 // several calls: each change stands by itself (see [jettison.Partial]). What
 // Podman changes meanwhile is noticed by the change that it concerns, which is
-// refused then.
-//
-// References that fn removes go together with their image, if fn deletes that
-// next, else when fn turns to another image or has returned, whatever it returns.
-// When they cannot be removed then, the error is an [*UntagError], which names
-// them. Other errors are those of View.
+// refused then. Errors are those of View.
 func (s *Store) Update(ctx context.Context, fn func(jettison.Stores) error) error {
 	if err := s.running.Acquire(ctx, views); err != nil {
 		return class.Wrap(class.Unavailable, err)
@@ -164,11 +159,7 @@ func (s *Store) Update(ctx context.Context, fn func(jettison.Stores) error) erro
 		if err != nil {
 			return err
 		}
-		err = fn(st.stores())
-		if failed := st.flush(); failed != nil {
-			return also(failed, err)
-		}
-		return err
+		return fn(st.stores())
 	}
 	return awaitLock(ctx, s.layout.updates(), time.Now().Add(s.timeout), writing, update)
 }

@@ -55,16 +55,32 @@ func (s referenceStore) References(ctx context.Context, id digest.Digest) ([]ref
 	return found, nil
 }
 
-// Delete removes ref if it still names id. The store is told later: see
-// [Store.Update].
+var _ jettison.DigestNamer = referenceStore{}
+
+// ByDigest returns the ID of the image with this manifest. Podman keeps of what was
+// pulled by a tag no name with a digest. Of several the first in the order of the
+// store is it.
+func (s referenceStore) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
+	if err := s.read(ctx); err != nil {
+		return "", err
+	}
+	for _, img := range s.images {
+		if slices.Contains(img.Digests, dgst) {
+			return img.id, nil
+		}
+	}
+	return "", class.Errorf(class.NotFound, "no image has the digest %s", dgst)
+}
+
+// Delete removes ref if it still names id. The error is of class Conflict when the
+// image lies in a store that cannot be changed.
 func (s referenceStore) Delete(ctx context.Context, ref reference.Named, id digest.Digest) error {
 	if err := s.write(ctx); err != nil {
 		return err
 	}
-	name := ref.String()
-	img, ok := s.byName[name]
-	if !ok || img.id != id {
-		return class.Errorf(class.NotFound, "reference %s to image %s does not exist", ref, id)
+	img, err := s.named(ref, id)
+	if err != nil {
+		return err
 	}
 	if img.ReadOnly {
 		return class.Errorf(class.Conflict, "image %s lies in a store that cannot be changed", id)
@@ -73,21 +89,25 @@ func (s referenceStore) Delete(ctx context.Context, ref reference.Named, id dige
 	if err != nil {
 		return storageError(err)
 	}
+	name := ref.String()
 	if !slices.Contains(now.Names, name) {
 		return class.Errorf(class.NotFound, "reference %s to image %s does not exist any more", ref, id)
 	}
-	if err := s.flushOthers(img); err != nil {
-		return err
+	if err := s.owner.store.RemoveNames(img.ID, []string{name}); err != nil {
+		return storageError(err)
 	}
-	s.unname(img, name)
-	s.pending.image, s.pending.names = img, append(s.pending.names, name)
+	delete(s.byName, name)
+	img.Names = slices.DeleteFunc(img.Names, func(other string) bool { return other == name })
 	return nil
 }
 
-// unname notes that an image has lost a name.
-func (st *state) unname(img *image, name string) {
-	delete(st.byName, name)
-	img.Names = slices.DeleteFunc(img.Names, func(other string) bool { return other == name })
+// named returns the image with this ID, if ref names it.
+func (st *state) named(ref reference.Named, id digest.Digest) (*image, error) {
+	img, ok := st.byName[ref.String()]
+	if !ok || img.id != id {
+		return nil, class.Errorf(class.NotFound, "reference %s to image %s does not exist", ref, id)
+	}
+	return img, nil
 }
 
 // All yields every reference, sorted by its full string.

@@ -25,9 +25,6 @@ func (s containerStore) RemoveContainer(ctx context.Context, c jettison.Containe
 	if err != nil {
 		return err
 	}
-	if err := s.flush(); err != nil {
-		return err
-	}
 	if err := s.removeContainer(ctx, c, record); err != nil {
 		return err
 	}

@@ -34,7 +34,6 @@ type state struct {
 	containers []storage.Container
 	parents    map[digest.Digest]digest.Digest // those that were computed
 	warned     map[digest.Digest]bool
-	pending    pending
 }
 
 // An image is the record of an image in the store.
