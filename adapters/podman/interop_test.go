@@ -171,3 +171,53 @@ func TestInteropContainers(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// The parents are those that Podman tells, for every image of two builds that begin
+// alike.
+func TestInteropParents(t *testing.T) {
+	r := newReal(t)
+	dir := filepath.Dir(r.root)
+	for name, lines := range map[string]string{
+		"one": "FROM localhost/app\nENV B=1\nCOPY Dockerfile /one\nLABEL one=1\n",
+		"two": "FROM localhost/app\nENV B=1\nCOPY busybox /two\nUSER two\nCMD two\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.podman("build", "--isolation", "chroot", "--layers", "--file", filepath.Join(dir, name), "--tag", name, dir)
+	}
+	want, got := make(map[string]string), make(map[string]string)
+	for _, id := range strings.Fields(r.podman("images", "--all", "--quiet", "--no-trunc")) {
+		want[id] = r.podman("image", "inspect", "--format", "{{.Parent}}", id)
+	}
+	r.update(func(stores jettison.Stores) error {
+		for img, err := range stores.Images.All(t.Context()) {
+			if err != nil {
+				return err
+			}
+			got[img.ID.String()] = strings.TrimPrefix(img.Parent.String(), "sha256:")
+		}
+		return nil
+	})
+	if diff := cmp.Diff(want, got); diff != "" || len(want) < 7 {
+		t.Errorf("parents of %d images (-podman +jettison):\n%s", len(want), diff)
+	}
+}
+
+// An image that Podman has mounted stays until it is unmounted; then Podman finds
+// nothing of it any more.
+func TestInteropMount(t *testing.T) {
+	r := newReal(t)
+	service := jettison.New(r.backend, nil)
+	r.podman("image", "mount", "app")
+	if _, err := service.ImageDelete(t.Context(), "app", jettison.RemoveOptions{PruneChildren: true}); !errors.Is(err, jettison.ErrConflict) {
+		t.Errorf("mounted: got %v, want an error of class Conflict", err)
+	}
+	r.podman("image", "unmount", "app")
+	if _, err := service.ImageDelete(t.Context(), "app", jettison.RemoveOptions{PruneChildren: true}); err != nil {
+		t.Errorf("unmounted: %v", err)
+	}
+	if left := r.podman("images", "--all", "--quiet"); left != "" {
+		t.Errorf("podman still has images: %s", left)
+	}
+}
