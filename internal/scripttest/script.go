@@ -132,8 +132,7 @@ func MissingFor(script string, b backends.Backend) string {
 		return "images that containers mount"
 	case !b.Unreadable && regexp.MustCompile(`(?m)^damage `).MatchString(script):
 		return "records that are damaged by themselves"
-	case b.Binding && !strings.Contains(script, "\n[!binding] ") && regexp.MustCompile(`(?m)^container `).MatchString(script) &&
-		regexp.MustCompile(`(?m)^(! )?(rmi|plan|race) .*-f|^why$|^lease `).MatchString(script):
+	case b.Binding && takesBindingForSoft(script):
 		return "images that go before their containers"
 	case !b.Content && regexp.MustCompile(`(?m) size=[0-9]|--keep-storage|--disk`).MatchString(script):
 		return "content that is known to the byte"
@@ -141,6 +140,22 @@ func MissingFor(script string, b backends.Backend) string {
 		return "content that is known to the byte"
 	}
 	return ""
+}
+
+// takesBindingForSoft reports whether a scenario forces an image away from under a
+// container, or looks at the order of such conflicts; one that knows the difference
+// asks for it.
+func takesBindingForSoft(script string) bool {
+	if strings.Contains(script, "[!binding] ") || !regexp.MustCompile(`(?m)^container `).MatchString(script) {
+		return false
+	}
+	call := regexp.MustCompile(`^(! )?(rmi|plan|race) .*-f|^why$|^lease `)
+	for line := range strings.Lines(script) {
+		if call.MatchString(strings.TrimSpace(line)) && !strings.Contains(line, "--remove-containers") {
+			return true
+		}
+	}
+	return false
 }
 
 func backendCondition(b backends.Backend) func(string) (bool, error) {
