@@ -94,8 +94,12 @@ func (f *copyFlags) options(cmd *cobra.Command, set *settings, refs []string) (t
 		return opts, errors.New("the images are to be copied to where they are")
 	}
 	for _, store := range []string{f.from, f.to} {
-		if err := (&settings{store: store, format: set.format}).check(); err != nil {
+		place := settings{store: store, format: set.format}
+		if err := place.check(); err != nil {
 			return opts, err
+		}
+		if place.dir() == "" {
+			return opts, place.worksOn("stores on disk and OCI image layouts only")
 		}
 	}
 	p, err := platformFlag(cmd.Flags(), f.platform)

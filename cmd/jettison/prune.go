@@ -114,6 +114,9 @@ func (f *pruneFlags) options(set *pflag.FlagSet, store string) (jettison.PruneOp
 	if high != low {
 		return opts, errors.New("disk-high and disk-low need each other")
 	}
+	if high && store == "" {
+		return opts, errors.New("disk-high and disk-low are for a store whose directory is known")
+	}
 	if high {
 		opts.Policy.Disk = &jettison.DiskMarks{
 			High: f.diskHigh, Low: f.diskLow,

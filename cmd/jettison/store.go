@@ -53,28 +53,19 @@ func (s *settings) check() error {
 	if s.wait < 0 {
 		return errors.Errorf("--wait %s: want zero or more", s.wait)
 	}
-	if s.store == "" {
-		return errors.New("--store is empty: want a directory")
-	}
-	kind, rest, _ := strings.Cut(s.store, ":")
-	switch kind {
-	case "oci":
-		if rest == "" {
-			return errors.New("--store oci: names no directory: want oci:DIR")
-		}
-	case "docker", "containerd", "podman":
-		return errors.Errorf("--store %q: this version knows no such stores; write ./%s for a directory of that name", s.store, s.store)
-	}
-	return nil
+	return s.checkStoreName()
 }
 
 // layoutDir returns the directory of an OCI image layout, if the store is one.
 func (s *settings) layoutDir() (dir string, is bool) { return strings.CutPrefix(s.store, "oci:") }
 
-// dir is the directory of the store.
+// dir is the directory of the store; empty when it has none that is known.
 func (s *settings) dir() string {
 	if dir, is := s.layoutDir(); is {
 		return dir
+	}
+	if _, _, has := s.kind(); has {
+		return ""
 	}
 	return s.store
 }
@@ -83,7 +74,17 @@ func (s *settings) dir() string {
 func (s *settings) onDisk(fn func(*opened) error) func(*opened) error {
 	return func(store *opened) error {
 		if store.disk == nil {
-			return misused{class.Errorf(class.InvalidArgument, "%s is an OCI image layout: this command works on a store on disk only", s.store)}
+			return s.worksOn("a store on disk only")
+		}
+		return fn(store)
+	}
+}
+
+// ours is for commands that work on stores of no engine.
+func (s *settings) ours(fn func(*opened) error) func(*opened) error {
+	return func(store *opened) error {
+		if store.disk == nil && store.layout == nil {
+			return s.worksOn("a store on disk or an OCI image layout only")
 		}
 		return fn(store)
 	}
@@ -96,7 +97,7 @@ func (s *settings) read(cmd *cobra.Command, fn func(*opened) error) error {
 
 // change runs fn on a store that is there, and that nobody else changes.
 func (s *settings) change(cmd *cobra.Command, fn func(*opened) error) error {
-	if _, is := s.layoutDir(); is {
+	if _, _, has := s.kind(); has {
 		return s.with(cmd, diskstore.Options{}, fn)
 	}
 	_, err := os.Stat(filepath.Join(s.store, "meta.db"))
@@ -112,8 +113,8 @@ func (s *settings) create(cmd *cobra.Command, fn func(*opened) error) error {
 // with opens the store, runs fn and closes the store again.
 func (s *settings) with(cmd *cobra.Command, opts diskstore.Options, fn func(*opened) error) (err error) {
 	log := s.logger(cmd.ErrOrStderr())
-	if dir, is := s.layoutDir(); is {
-		return s.withLayout(cmd.Context(), dir, log, fn)
+	if k, rest, has := s.kind(); has {
+		return k.open(cmd.Context(), s, rest, log, fn)
 	}
 	opts.Logger, opts.LockTimeout = log, max(s.wait, time.Nanosecond)
 	store, err := diskstore.Open(cmd.Context(), s.store, &opts)
@@ -129,7 +130,7 @@ func (s *settings) with(cmd *cobra.Command, opts diskstore.Options, fn func(*ope
 }
 
 // withLayout is with for an OCI image layout.
-func (s *settings) withLayout(ctx context.Context, dir string, log *slog.Logger, fn func(*opened) error) error {
+func withLayout(ctx context.Context, s *settings, dir string, log *slog.Logger, fn func(*opened) error) error {
 	wait := s.wait
 	if wait == 0 {
 		wait = -1 // the default of the package is another

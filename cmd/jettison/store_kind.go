@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison/internal/class"
+)
+
+// A kind is a kind of store that is not a directory of this program. A store of
+// it is named by --store NAME or --store NAME:REST.
+type kind struct {
+	name string
+	// title is what messages call such a store.
+	title string
+	// check refuses a rest, or other settings, that make no sense.
+	check func(s *settings, rest string) error
+	// open opens the store, runs fn on it and closes it again.
+	open func(ctx context.Context, s *settings, rest string, log *slog.Logger, fn func(*opened) error) error
+}
+
+// kinds returns the kinds there are.
+func kinds() []kind {
+	return []kind{
+		{name: "oci", title: "an OCI image layout", check: checkLayout, open: withLayout},
+	}
+}
+
+// kind returns the kind of the store, if it has one, and what stands after the
+// name of the kind.
+func (s *settings) kind() (k kind, rest string, has bool) {
+	name, rest, _ := strings.Cut(s.store, ":")
+	for _, k := range kinds() {
+		if k.name == name {
+			return k, rest, true
+		}
+	}
+	return kind{}, "", false
+}
+
+// checkStoreName refuses a --store that cannot be one.
+func (s *settings) checkStoreName() error {
+	if s.store == "" {
+		return errors.New("--store is empty: want a directory")
+	}
+	if k, rest, has := s.kind(); has {
+		return k.check(s, rest)
+	}
+	switch name, _, _ := strings.Cut(s.store, ":"); name {
+	case "docker", "containerd", "podman":
+		return errors.Errorf("--store %q: this version knows no such stores; write ./%s for a directory of that name", s.store, s.store)
+	}
+	return nil
+}
+
+// worksOn says on which stores a command works instead of on this one.
+func (s *settings) worksOn(stores string) error {
+	k, _, _ := s.kind()
+	return misused{class.Errorf(class.InvalidArgument, "%s is %s: this command works on %s", s.store, k.title, stores)}
+}
+
+func checkLayout(_ *settings, dir string) error {
+	if dir == "" {
+		return errors.New("--store oci: names no directory: want oci:DIR")
+	}
+	return nil
+}
