@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerd/containerd/v2/pkg/identifiers"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 
 	"github.com/jettison-oci/jettison"
@@ -51,7 +52,8 @@ type Backend struct {
 var _ jettison.Partial = (*Backend)(nil)
 
 // New returns a backend over services. Nil options mean the defaults. The error
-// is of class InvalidArgument when a service is missing that is required.
+// is of class InvalidArgument when a service is missing that is required, or a
+// namespace cannot be one.
 func New(services Services, opts *Options) (*Backend, error) {
 	if err := services.check(); err != nil {
 		return nil, err
@@ -62,6 +64,11 @@ func New(services Services, opts *Options) (*Backend, error) {
 	}
 	if b.opts.Namespace == "" {
 		b.opts.Namespace = namespaces.Default
+	}
+	for _, namespace := range append([]string{b.opts.Namespace}, b.opts.Namespaces...) {
+		if err := identifiers.Validate(namespace); err != nil {
+			return nil, class.Errorf(class.InvalidArgument, "containerd: namespace %q: %w", namespace, err)
+		}
 	}
 	if b.opts.Now == nil {
 		b.opts.Now = time.Now

@@ -3,6 +3,7 @@ package containerd
 import (
 	"context"
 	"crypto/rand"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/leases"
@@ -36,13 +37,14 @@ func (s imageStore) Collect(ctx context.Context) ([]digest.Digest, error) {
 }
 
 // collect runs the garbage collector. A daemon does that for whoever deletes a
-// lease and wants to wait, so one is made for it.
+// lease and wants to wait, so one is made for it; should it be left behind, it ends
+// by itself.
 func (b *Backend) collect(ctx context.Context) error {
 	if b.services.Garbage != nil {
 		_, err := b.services.Garbage.GarbageCollect(ctx)
 		return failed("collect garbage", err)
 	}
-	made, err := b.services.Leases.Create(ctx, leases.WithID(ourPrefix+"collect-"+rand.Text()))
+	made, err := b.services.Leases.Create(ctx, leases.WithID(ourPrefix+"collect-"+rand.Text()), leases.WithExpiration(time.Hour))
 	if err != nil {
 		return failed("collect garbage", err)
 	}
