@@ -58,9 +58,9 @@ func newCheck(set *settings) *cobra.Command {
 			}
 			return action(func(cmd *cobra.Command, _ []string) error {
 				if flags.repair {
-					return set.change(cmd, set.ours(func(store *opened) error { return set.repair(cmd, store, flags) }))
+					return set.change(cmd, func(store *opened) error { return set.repair(cmd, store, flags) })
 				}
-				return set.read(cmd, set.ours(func(store *opened) error { return set.checkStore(cmd, store, flags) }))
+				return set.read(cmd, func(store *opened) error { return set.checkStore(cmd, store, flags) })
 			})(cmd, args)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jettison-oci/jettison"
-	"github.com/jettison-oci/jettison/kvstore"
 )
 
 // A lister lists what may stand on a command line.
@@ -64,11 +63,9 @@ func listContainerNames(cmd *cobra.Command, store *opened) ([]string, error) {
 		return nil, nil
 	}
 	var names []string
-	err := store.disk.Read(cmd.Context(), func(tx *kvstore.Tx) error {
-		for c, err := range tx.Containers.All(cmd.Context()) {
-			if err == nil {
-				names = append(names, cmp.Or(c.Name, c.ID))
-			}
+	err := store.walkContainers(cmd.Context(), func(c jettison.Container, err error) error {
+		if err == nil {
+			names = append(names, cmp.Or(c.Name, c.ID))
 		}
 		return nil
 	})

@@ -22,7 +22,10 @@ removed. It runs nothing: whatever runs the containers keeps the records.`,
 		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newContainerAdd(set), newContainerList(set), newContainerStart(set), newContainerStop(set), newContainerRemove(set))
+	cmd.AddCommand(
+		only(onDisk, newContainerAdd(set)), only(withContainers, newContainerList(set)), only(onDisk, newContainerStart(set)),
+		only(onDisk, newContainerStop(set)), only(onDisk, newContainerRemove(set)),
+	)
 	return cmd
 }
 
@@ -53,7 +56,7 @@ func newContainerAdd(set *settings) *cobra.Command {
 // record is made only if its images are there then: no lease has to hold them.
 func (s *settings) addContainer(cmd *cobra.Command, c jettison.Container, image string, mounts []string) error {
 	ctx := cmd.Context()
-	return s.change(cmd, s.onDisk(func(store *opened) error {
+	return s.change(cmd, func(store *opened) error {
 		found, err := store.service.Resolve(ctx, image)
 		if err != nil {
 			return err
@@ -73,7 +76,7 @@ func (s *settings) addContainer(cmd *cobra.Command, c jettison.Container, image 
 			return err
 		}
 		return s.print(cmd.OutOrStdout(), containerOf(c), c.ID)
-	}))
+	})
 }
 
 // containerRow is the JSON of a container.
@@ -97,11 +100,7 @@ func newContainerList(set *settings) *cobra.Command {
 		Example: "  jettison container ls\n  jettison container ls --format json",
 		Args:    noArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
-			return set.read(cmd, set.onDisk(func(store *opened) error {
-				return store.disk.Read(cmd.Context(), func(tx *kvstore.Tx) error {
-					return set.listContainers(cmd, tx)
-				})
-			}))
+			return set.read(cmd, func(store *opened) error { return set.listContainers(cmd, store) })
 		}),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -109,14 +108,14 @@ func newContainerList(set *settings) *cobra.Command {
 
 // listContainers prints the containers. Records that are damaged come last, as
 // errors.
-func (s *settings) listContainers(cmd *cobra.Command, tx *kvstore.Tx) error {
+func (s *settings) listContainers(cmd *cobra.Command, store *opened) error {
 	out := s.table(cmd.OutOrStdout(), "CONTAINER ID\tIMAGE ID\tSTATUS\tNAME")
 	var failures []failure
-	for c, err := range tx.Containers.All(cmd.Context()) {
+	err := store.walkContainers(cmd.Context(), func(c jettison.Container, err error) error {
 		switch {
 		case errors.Is(err, jettison.ErrInternal):
 			failures = append(failures, failure{err: err})
-			continue
+			return nil
 		case err != nil:
 			return err
 		}
@@ -125,6 +124,10 @@ func (s *settings) listContainers(cmd *cobra.Command, tx *kvstore.Tx) error {
 			status = "running"
 		}
 		out.row(containerOf(c), conflict.Short(c.ID), conflict.Short(c.Image.String()), status, c.Name)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := out.flush(); err != nil {
 		return err

@@ -64,7 +64,7 @@ func newContainerChange(set *settings, cmd *cobra.Command, change containerChang
 	cmd.ValidArgsFunction = set.complete(listContainerNames)
 	cmd.RunE = action(func(cmd *cobra.Command, names []string) error {
 		var changed []jettison.Container
-		err := set.change(cmd, set.onDisk(func(store *opened) error {
+		err := set.change(cmd, func(store *opened) error {
 			return store.disk.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
 				changed = nil
 				for _, name := range names {
@@ -76,7 +76,7 @@ func newContainerChange(set *settings, cmd *cobra.Command, change containerChang
 				}
 				return nil
 			})
-		}))
+		})
 		if err != nil {
 			return err
 		}

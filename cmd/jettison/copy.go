@@ -99,7 +99,7 @@ func (f *copyFlags) options(cmd *cobra.Command, set *settings, refs []string) (t
 			return opts, err
 		}
 		if place.dir() == "" {
-			return opts, place.worksOn("stores on disk and OCI image layouts only")
+			return opts, place.worksOn(ofOurs)
 		}
 	}
 	p, err := platformFlag(cmd.Flags(), f.platform)

@@ -104,20 +104,18 @@ func stepOf(h ocispec.History) historyStep {
 	return step
 }
 
-// readConfig reads the configuration of an image.
+// readConfig reads the configuration of an image, which its ID names, or its
+// manifest if the ID names that.
 func readConfig(ctx context.Context, store *opened, id digest.Digest) (config ocispec.Image, err error) {
-	src, err := store.source()
+	data, err := readDocument(ctx, store, id)
 	if err != nil {
 		return config, err
 	}
-	blob, err := src.Blob(ctx, id)
-	if err != nil {
-		return config, err
-	}
-	defer func() { _ = blob.Close() }() // nothing was written
-	data, err := io.ReadAll(blob)
-	if err != nil {
-		return config, err
+	var manifest struct{ Config ocispec.Descriptor }
+	if json.Unmarshal(data, &manifest) == nil && manifest.Config.Digest != "" {
+		if data, err = readDocument(ctx, store, manifest.Config.Digest); err != nil {
+			return config, err
+		}
 	}
 	if err := json.Unmarshal(data, &config); err != nil {
 		return config, class.Errorf(class.Internal, "configuration of image %s: %w", id, err)
@@ -126,6 +124,20 @@ func readConfig(ctx context.Context, store *opened, id digest.Digest) (config oc
 		return config, class.Errorf(class.InvalidArgument, "image %s has no history: it is not one of a single platform", id)
 	}
 	return config, nil
+}
+
+// readDocument reads a small piece of content.
+func readDocument(ctx context.Context, store *opened, id digest.Digest) ([]byte, error) {
+	src, err := store.source()
+	if err != nil {
+		return nil, err
+	}
+	blob, err := src.Blob(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = blob.Close() }() // nothing was written
+	return io.ReadAll(blob)
 }
 
 // ancestors are the image and those that it was made from, by the number of

@@ -55,9 +55,9 @@ func newImport(set *settings) *cobra.Command {
 				return err
 			}
 			return action(func(cmd *cobra.Command, args []string) error {
-				return set.create(cmd, set.onDisk(func(store *opened) error {
+				return set.create(cmd, func(store *opened) error {
 					return set.importImage(cmd, store, args[0], flags, opts)
-				}))
+				})
 			})(cmd, args)
 		},
 		ValidArgsFunction: completeImport(set),

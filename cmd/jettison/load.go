@@ -51,9 +51,9 @@ func newLoad(set *settings) *cobra.Command {
 				return err
 			}
 			return action(func(cmd *cobra.Command, _ []string) error {
-				return set.create(cmd, set.onDisk(func(store *opened) error {
+				return set.create(cmd, func(store *opened) error {
 					return set.load(cmd, store, flags, opts)
-				}))
+				})
 			})(cmd, args)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -16,6 +16,12 @@ command at a time changes a store; any number may read it meanwhile. With oci:DI
 the store is an OCI image layout, made by any tool; it keeps no records of
 containers.
 
+With containerd[:ADDRESS] the store is the images of one namespace of a containerd:
+what Docker, Kubernetes, nerdctl and ctr have there. ADDRESS is its socket, by
+default $CONTAINERD_ADDRESS, else /run/containerd/containerd.sock; the namespace
+that of --namespace, else $CONTAINERD_NAMESPACE, else "default". Containers are
+those that the daemon knows. Nothing that others do there is waited for.
+
 Results go to standard output, all else to standard error. With --format json
 errors and warnings are JSON too, one value per line.
 
@@ -27,13 +33,15 @@ const rootExample = `  jettison load -i images.tar
   jettison images
   jettison rmi --dry-run app:1.0
   jettison rmi app:1.0
-  jettison prune -a --dry-run --explain`
+  jettison prune -a --dry-run --explain
+  jettison --store containerd --namespace k8s.io images`
 
 // settings are what the flags common to all commands say.
 type settings struct {
-	store  string
-	format string
-	wait   time.Duration
+	store     string
+	namespace string
+	format    string
+	wait      time.Duration
 }
 
 func newRoot() *cobra.Command {
@@ -51,20 +59,29 @@ func newRoot() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return set.check() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("namespace") && set.namespace == "" {
+				return errors.New("--namespace is empty: want a name")
+			}
+			if err := set.check(); err != nil {
+				return err
+			}
+			return set.suits(cmd)
+		},
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(newHelp())
 	flags := root.PersistentFlags()
-	flags.StringVar(&set.store, "store", defaultStore(), "directory `DIR` of the store, or oci:DIR for an OCI image layout")
+	flags.StringVar(&set.store, "store", defaultStore(), "directory `DIR` of the store, or oci:DIR for an OCI image layout, or containerd[:ADDRESS]")
+	flags.StringVar(&set.namespace, "namespace", "", "`NAMESPACE` of a containerd (default: $CONTAINERD_NAMESPACE, else \"default\")")
 	flags.StringVar(&set.format, "format", formatText, "output `FORM`: text, or json for one JSON value per line")
-	flags.DurationVar(&set.wait, "wait", time.Second, "`DURATION` to wait while another process changes the store")
+	flags.DurationVar(&set.wait, "wait", time.Second, "`DURATION` to wait while another process changes the store, or for a daemon to answer")
 	_ = root.RegisterFlagCompletionFunc("format", // fails only for a flag that is not there
 		cobra.FixedCompletions([]string{formatText, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
-		newLoad(set), newImages(set), newTag(set), newRemove(set), newPrune(set), newContainer(set), newLease(set),
-		newInspect(set), newTree(set), newCheck(set), newVersion(set), newCompletion(),
-		newSave(set), newImport(set), newCopy(set), newHistory(set),
+		only(onDisk, newLoad(set)), newImages(set), only(ofOurs, newTag(set)), newRemove(set), newPrune(set), newContainer(set), newLease(set),
+		newInspect(set), newTree(set), only(ofOurs, newCheck(set)), newVersion(set), newCompletion(),
+		only(ofOurs, newSave(set)), only(onDisk, newImport(set)), newCopy(set), newHistory(set),
 	)
 	return root
 }

@@ -177,7 +177,7 @@ func saveTo(cmd *cobra.Command, store *opened, refs []string, output string, opt
 func (o *opened) source() (transfer.Source, error) {
 	src, ok := o.Backend.(transfer.Source)
 	if !ok {
-		return nil, misused{class.Errorf(class.InvalidArgument, "the content of images in a store of this kind cannot be read")}
+		return nil, class.Errorf(class.InvalidArgument, "the content of images in a store of this kind cannot be read")
 	}
 	return src, nil
 }

@@ -70,26 +70,6 @@ func (s *settings) dir() string {
 	return s.store
 }
 
-// onDisk is for commands that work on a store on disk only.
-func (s *settings) onDisk(fn func(*opened) error) func(*opened) error {
-	return func(store *opened) error {
-		if store.disk == nil {
-			return s.worksOn("a store on disk only")
-		}
-		return fn(store)
-	}
-}
-
-// ours is for commands that work on stores of no engine.
-func (s *settings) ours(fn func(*opened) error) func(*opened) error {
-	return func(store *opened) error {
-		if store.disk == nil && store.layout == nil {
-			return s.worksOn("a store on disk or an OCI image layout only")
-		}
-		return fn(store)
-	}
-}
-
 // read runs fn on the store as it is. Others may read and change it meanwhile.
 func (s *settings) read(cmd *cobra.Command, fn func(*opened) error) error {
 	return s.with(cmd, diskstore.Options{ReadOnly: true}, fn)

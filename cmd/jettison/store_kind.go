@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pkg/errors"
+	"github.com/spf13/cobra"
 
 	"github.com/jettison-oci/jettison/internal/class"
 )
@@ -26,6 +27,7 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{name: "oci", title: "an OCI image layout", check: checkLayout, open: withLayout},
+		containerdKind(),
 	}
 }
 
@@ -46,14 +48,45 @@ func (s *settings) checkStoreName() error {
 	if s.store == "" {
 		return errors.New("--store is empty: want a directory")
 	}
-	if k, rest, has := s.kind(); has {
+	k, rest, has := s.kind()
+	if s.namespace != "" && k.name != "containerd" {
+		return errors.New("--namespace is for the images of a containerd: give --store containerd too")
+	}
+	if has {
 		return k.check(s, rest)
 	}
 	switch name, _, _ := strings.Cut(s.store, ":"); name {
-	case "docker", "containerd", "podman":
+	case "docker", "podman":
 		return errors.Errorf("--store %q: this version knows no such stores; write ./%s for a directory of that name", s.store, s.store)
 	}
 	return nil
+}
+
+// The stores on which a command works, unless it works on all.
+const (
+	onDisk         = "a store on disk only"
+	ofOurs         = "a store on disk or an OCI image layout only"
+	withContainers = "stores that know of containers"
+)
+
+// storesKey is the annotation of a command with the stores on which it works.
+const storesKey = "stores"
+
+// only makes cmd one that works on those stores only.
+func only(stores string, cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations = map[string]string{storesKey: stores}
+	return cmd
+}
+
+// suits refuses a command that does not work on the store, before it is opened.
+func (s *settings) suits(cmd *cobra.Command) error {
+	stores := cmd.Annotations[storesKey]
+	k, _, has := s.kind()
+	switch {
+	case !has || stores == "", stores == ofOurs && k.name == "oci", stores == withContainers && k.name != "oci":
+		return nil
+	}
+	return s.worksOn(stores)
 }
 
 // worksOn says on which stores a command works instead of on this one.

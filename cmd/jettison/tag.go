@@ -31,7 +31,7 @@ func newTag(set *settings) *cobra.Command {
 }
 
 func (s *settings) tag(cmd *cobra.Command, source string, target reference.Named) error {
-	return s.change(cmd, s.ours(func(store *opened) error {
+	return s.change(cmd, func(store *opened) error {
 		found, err := store.service.Resolve(cmd.Context(), source)
 		if err != nil {
 			return err
@@ -44,5 +44,5 @@ func (s *settings) tag(cmd *cobra.Command, source string, target reference.Named
 		return misusedOr(store.disk.Edit(cmd.Context(), func(tx *kvstore.Tx) error {
 			return tx.Tag(cmd.Context(), found.Image.ID, target, refstore.AddOptions{Force: true})
 		}))
-	}))
+	})
 }
