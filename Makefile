@@ -12,6 +12,7 @@ BENCHTIME ?= 1s
 BENCH     ?= .
 KILLS     ?= 500
 LOSSES    ?= 20
+DAEMONKILLS ?= 50
 TESTFLAGS ?=
 SOAK      ?= 1m
 CHECKS    ?= 2000
@@ -53,14 +54,18 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 	@./.ci/unprivileged
 
 .PHONY: test-interop
-test-interop: ## Run the tests with skopeo, umoci and podman, which must be there
-	@cd cmd/jettison && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop$$' .
+test-interop: ## Run the tests with skopeo, umoci, podman and containerd, which must be there; as root
+	@cd cmd/jettison && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop' .
 	@cd adapters/podman && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop' .
+	@cd adapters/containerd && go test -count=1 -tags interop -run '^TestInterop' .
+	@go test -count=1 -tags interop ./internal/containerdtest
 
 .PHONY: crash
-crash: ## Kill a process at work KILLS times (500); try LOSSES random losses (20) at each step of each operation
+crash: ## Kill a process at work KILLS times (500), a containerd DAEMONKILLS times (50, as root); try LOSSES random losses (20) at each step of each operation
 	@JETTISON_TEST_KILLS=$(KILLS) JETTISON_TEST_LOSSES=$(LOSSES) \
 		go test -count=1 -timeout 2h -v -run '^(TestKilled|TestFaultCampaign)$$' ./diskstore
+	@cd adapters/containerd && JETTISON_TEST_DAEMON_KILLS=$(DAEMONKILLS) \
+		go test -count=1 -timeout 2h -v -tags interop -run '^TestInteropDaemonKilled$$' .
 
 .PHONY: race
 race: ## Run the tests under the race detector (needs gcc)

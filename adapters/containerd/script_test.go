@@ -55,7 +55,11 @@ import (
 //
 // The target of the image app is written {app}, its first digits {app:12}, the
 // digest of its configuration {app.config}, the chain of its layers {app.top}.
-func TestContainerdScripts(t *testing.T) {
+func TestContainerdScripts(t *testing.T) { runContainerdScripts(t, fixture.Open) }
+
+// runContainerdScripts runs them over what open opens for each.
+func runContainerdScripts(t *testing.T, open func(testing.TB) *fixture.Process) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -65,7 +69,7 @@ func TestContainerdScripts(t *testing.T) {
 			if !ok {
 				return fmt.Errorf("scripts need a testing.TB, not a %T", env.T())
 			}
-			w, err := newWorld(t)
+			w, err := newWorld(t, open(t))
 			env.Values[worldKey{}] = w
 			return err
 		},
@@ -86,8 +90,7 @@ type world struct {
 	err     error
 }
 
-func newWorld(t testing.TB) (*world, error) {
-	p := fixture.Open(t)
+func newWorld(t testing.TB, p *fixture.Process) (*world, error) {
 	w := &world{
 		t:       t,
 		process: p,
@@ -388,6 +391,13 @@ func (c *scriptCall) content() error {
 }
 
 func (c *scriptCall) collect() error {
+	if c.process.Services.Garbage == nil { // a daemon does it for whoever ends a lease and waits
+		made, err := c.process.Services.Leases.Create(c.engine.In(c.t.Context()), leases.WithRandomID())
+		if err != nil {
+			return err
+		}
+		return c.process.Services.Leases.Delete(c.engine.In(c.t.Context()), made, leases.SynchronousDelete)
+	}
 	_, err := c.process.Services.Garbage.GarbageCollect(c.engine.In(c.t.Context()))
 	return err
 }
