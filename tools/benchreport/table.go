@@ -70,6 +70,20 @@ func tables() []table {
 			{"remove all of %s images in one call", "Layout/all/images"},
 			{"look for blobs that none of %s images needs", "Layout/collect/images"},
 		}},
+		{"containerd", []column{
+			{"Jettison", "jettison-µs", duration},
+			{"Docker's way", "docker-µs", duration},
+			{"`ctr`", "ctr-µs", duration},
+			{"Docker's way / Jettison", "docker/jettison", number},
+			{"`ctr` / Jettison", "ctr/jettison", number},
+		}, []row{
+			{"a daemon: plan a prune of %s images", "Containerd/daemon/images/plan"},
+			{"a daemon: remove one image of %s by its name", "Containerd/daemon/images/one"},
+			{"a daemon: remove all of %s images, each", "Containerd/daemon/images/all"},
+			{"in process: plan a prune of %s images", "Containerd/process/images/plan"},
+			{"in process: remove one image of %s by its name", "Containerd/process/images/one"},
+			{"in process: remove all of %s images, each", "Containerd/process/images/all"},
+		}},
 		{"load", []column{
 			{"`sha256sum`, `cp`, `sync`", "commands-MB/s", number},
 			{"Jettison", "jettison-MB/s", number},
