@@ -187,7 +187,7 @@ func TestInteropParents(t *testing.T) {
 		r.podman("build", "--isolation", "chroot", "--layers", "--file", filepath.Join(dir, name), "--tag", name, dir)
 	}
 	want, got := make(map[string]string), make(map[string]string)
-	for _, id := range strings.FieldsSeq(r.podman("images", "--all", "--quiet", "--no-trunc")) {
+	for id := range strings.FieldsSeq(r.podman("images", "--all", "--quiet", "--no-trunc")) {
 		want[id] = r.podman("image", "inspect", "--format", "{{.Parent}}", id)
 	}
 	r.update(func(stores jettison.Stores) error {
