@@ -89,6 +89,7 @@ func (r *recorder) describe(ctx context.Context, target ocispec.Descriptor) erro
 	if err := r.index(ctx, doc, 1, dated); err != nil {
 		return err
 	}
+	slices.Sort(r.img.Indexes)
 	if len(r.img.Labels) == 0 {
 		r.img.Labels = nil
 	}
@@ -149,6 +150,7 @@ func (r *recorder) index(ctx context.Context, doc *document, depth int, dated bo
 		case err != nil:
 			return err
 		case listed.Manifests != nil:
+			r.img.Indexes = append(r.img.Indexes, desc.Digest)
 			if err := r.index(ctx, listed, depth+1, dated); err != nil {
 				return err
 			}
