@@ -16,19 +16,8 @@ import (
 )
 
 // Services are the parts of containerd that a [Backend] works with. A client of
-// a daemon has all of them ([FromClient]); so has a process that embeds
-// containerd's metadata store:
-//
-//	db := metadata.NewDB(bolt, contentStore, snapshotters)
-//	services := containerd.Services{
-//		Images:      metadata.NewImageStore(db),
-//		Content:     db.ContentStore(),
-//		Leases:      metadata.NewLeaseManager(db),
-//		Containers:  metadata.NewContainerStore(db),
-//		Namespaces:  metadata.…
-//		Snapshotter: db.Snapshotter,
-//		Garbage:     db,
-//	}
+// a daemon has all of them ([FromClient]); so has a process that embeds containerd's
+// metadata store, as the example of [New] shows.
 //
 // All of them take the namespace from the context of a call, and must be safe
 // for concurrent use.
