@@ -1,7 +1,6 @@
 package podman_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -64,12 +63,10 @@ func (e *engine) Create(_ context.Context, img storetest.Image) error {
 	if err := json.Unmarshal(img.Config, &config); err != nil {
 		return class.Wrap(class.InvalidArgument, err)
 	}
-	top, err := e.makeLayers(config.RootFS.DiffIDs)
-	if err != nil {
-		return err
-	}
+	top := e.makeLayers(config.RootFS.DiffIDs)
 	config.History = nil
 	if img.Parent != "" {
+		var err error
 		if config.History, err = e.historyOf(img.Parent, top); err != nil {
 			return err
 		}
@@ -82,7 +79,7 @@ func (e *engine) Create(_ context.Context, img storetest.Image) error {
 		}
 		return class.Wrap(class.Internal, e.SetImageBigData(img.ID().Encoded(), img.ID().String(), data, nil))
 	}
-	_, err = e.CreateImage(img.ID().Encoded(), nil, top, "", &storage.ImageOptions{BigData: []storage.ImageBigDataOption{
+	_, err := e.CreateImage(img.ID().Encoded(), nil, top, "", &storage.ImageOptions{BigData: []storage.ImageBigDataOption{
 		{Key: img.ID().String(), Data: data},
 		{Key: storage.ImageDigestBigDataKey, Data: backends.LayoutManifest(img)},
 	}})
@@ -117,7 +114,7 @@ func (e *engine) historyOf(parent digest.Digest, top string) ([]ocispec.History,
 
 // makeLayers makes the layers with these digests, base to top, as far as they are
 // not there, and returns the storage ID of the topmost.
-func (e *engine) makeLayers(diffIDs []digest.Digest) (string, error) {
+func (e *engine) makeLayers(diffIDs []digest.Digest) string {
 	below := ""
 	for i, diffID := range diffIDs {
 		chain := identity.ChainID(slices.Clone(diffIDs[:i+1]))
@@ -125,12 +122,8 @@ func (e *engine) makeLayers(diffIDs []digest.Digest) (string, error) {
 			below = id
 			continue
 		}
-		archive := bytes.NewReader(e.archive(diffID.Encoded()))
-		l, _, err := e.PutLayer("", below, nil, "", false, &storage.LayerOptions{UncompressedDigest: diffID}, archive)
-		if err != nil {
-			return "", class.Wrap(class.Internal, err)
-		}
-		e.byChain[chain], below = l.ID, l.ID
+		below = e.newLayer(below, diffID, 100)
+		e.byChain[chain] = below
 	}
-	return below, nil
+	return below
 }

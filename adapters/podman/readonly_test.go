@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jettison-oci/jettison"
@@ -51,6 +52,23 @@ func TestReadOnly(t *testing.T) {
 			}
 		})
 	})
+}
+
+// The store itself refuses, too, whoever asks it.
+func TestReadOnlyStores(t *testing.T) {
+	_, f, image := additional(t)
+	name, err := reference.ParseNormalizedNamed("localhost/app:1")
+	f.check(err)
+	f.check(f.backend(nil).Update(t.Context(), func(stores jettison.Stores) error {
+		_, deleted := stores.Images.Delete(t.Context(), image.id)
+		untagged := stores.References.Delete(t.Context(), name, image.id)
+		for what, err := range map[string]error{"delete": deleted, "untag": untagged} {
+			if !errors.Is(err, jettison.ErrConflict) || !strings.Contains(err.Error(), "cannot be changed") {
+				t.Errorf("%s: got %v, want an error of class Conflict that says why", what, err)
+			}
+		}
+		return nil
+	}))
 }
 
 // Layers of an additional store stay when an image above them goes.
