@@ -61,7 +61,8 @@
 // The store counts mounts of layers and does not know whose they are. An image whose
 // topmost layer is mounted, by `podman image mount` or for a container that mounts the
 // image, is in use by a lease of the kind [LeaseMount]; removing containers does not
-// end it. An image of an additional store, which cannot be changed, has a lease of the
+// end it. What a container would mount that does not run, the store does not know. An
+// image of an additional store, which cannot be changed, has a lease of the
 // kind [LeaseReadOnly]. Leases that are taken are kept in memory: they end with the
 // process, and no other process sees them.
 //
@@ -80,6 +81,12 @@
 // tried first, for [Options.LockTimeout] at most and as long as the context allows; who
 // holds it is in the [LockedError]. Once a call of the library has begun it is waited
 // for.
+//
+// # Users without root
+//
+// Files in the store of such a user belong to other user IDs, which are the user's own
+// only in the name space that Podman makes for it. So a program that deletes has to be
+// started by `podman unshare` there; outside, records go and the files of layers stay.
 //
 // # Damage
 //

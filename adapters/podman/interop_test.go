@@ -221,3 +221,21 @@ func TestInteropMount(t *testing.T) {
 		t.Errorf("podman still has images: %s", left)
 	}
 }
+
+// A list that Podman has made goes by its name, and the image in it stays.
+func TestInteropList(t *testing.T) {
+	r := newReal(t)
+	r.podman("manifest", "create", "l", "containers-storage:localhost/app:latest")
+	list := r.podman("images", "--quiet", "--no-trunc", "--filter", "reference=localhost/l")
+	app := r.app().String()
+	records, err := jettison.New(r.backend, nil).ImageDelete(t.Context(), "l", jettison.RemoveOptions{PruneChildren: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"Untagged: localhost/l:latest", "Deleted: " + list}, lines(records)); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	if left := r.podman("images", "--quiet", "--no-trunc"); left != app {
+		t.Errorf("podman has the images %q, want %q", left, app)
+	}
+}
