@@ -136,6 +136,9 @@ const (
 	// LeaseName is a name of the image that is no reference, and so cannot be
 	// removed here. Its owner is the name, quoted.
 	LeaseName LeaseKind = "name"
+	// LeaseReadOnly says that the image lies in a store that cannot be changed, which
+	// is the owner.
+	LeaseReadOnly LeaseKind = "read-only"
 )
 
 // A Lease keeps an image from being deleted while work on it is under way.

@@ -143,6 +143,8 @@ func (l Lease) hint() string {
 		return "let the program that pinned the image unpin it"
 	case LeaseName:
 		return "remove this name with the program that made it"
+	case LeaseReadOnly:
+		return "remove the image where that store can be changed"
 	default:
 		return "release the " + string(l.Kind)
 	}
@@ -206,9 +208,10 @@ func (c Conflict) key() string {
 	}
 }
 
-// compare orders conflicts by kind, in the order of rule D9, then by key.
+// compare orders conflicts by kind, in the order of rule D9, containers that run
+// before those that do not, then by key.
 func compare(a, b Conflict) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.key(), b.key()))
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Container.state(), b.Container.state()), strings.Compare(a.key(), b.key()))
 }
 
 // Short cuts an ID to the 12 digits that users see, without its algorithm.

@@ -205,17 +205,18 @@ func TestShort(t *testing.T) {
 // A stopped container that holds its image is as hard as a running one, and is
 // called what it is.
 func TestContainerThatHolds(t *testing.T) {
-	held := &facts{containers: []conflict.Container{{ID: "c1", Name: "web", Holds: true}, {ID: "c2"}}}
+	held := &facts{containers: []conflict.Container{{ID: "c1", Name: "web", Holds: true}, {ID: "c2"}, {ID: "c3", Running: true, Holds: true}}}
 	err, failed := conflict.Check(t.Context(), held, image, conflict.Hard)
 	if failed != nil {
 		t.Fatal(failed)
 	}
-	want := "conflict: unable to delete " + conflict.Short(image.String()) + " (cannot be forced) - image is being used by stopped container c1\n" +
+	want := "conflict: unable to delete " + conflict.Short(image.String()) + " (cannot be forced) - image is being used by running container c3\n" +
+		"  - running container c3; stop and remove the container first\n" +
 		"  - stopped container web (c1); remove the container first"
 	if diff := cmp.Diff(want, fmt.Sprintf("%+v", err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
-	if !err.Hard() || len(err.Conflicts) != 1 {
-		t.Errorf("conflicts: got %v, want the one that holds", err.Conflicts)
+	if !err.Hard() || len(err.Conflicts) != 2 {
+		t.Errorf("conflicts: got %v, want those that hold", err.Conflicts)
 	}
 }

@@ -21,7 +21,7 @@ var _ jettison.ContainerLister = containerStore{}
 
 // Containers returns the containers that were created from the image, whoever
 // keeps them. Which containers mount it the store does not know: see
-// [LeaseMount].
+// [conflict.LeaseMount].
 func (s containerStore) Containers(ctx context.Context, id digest.Digest) ([]jettison.Container, error) {
 	if err := s.read(ctx); err != nil {
 		return nil, err

@@ -22,8 +22,8 @@
 // which of them a name without a domain means, [ShortNames] say (rule R9), and a name
 // with the digest of its manifest means its tags in that repository (rule R10). A name
 // that is no reference can be removed by nobody here: it keeps its image, as a lease
-// of the kind [LeaseName] that every refusal names. An image whose ID is no digest is
-// left alone, with a warning.
+// of the kind [conflict.LeaseName] that every refusal names. An image whose ID is no
+// digest is left alone, with a warning.
 //
 // A list of images for several platforms, as `podman manifest` makes it, is an image
 // of its own without layers, and what it lists are images of their own: the list is
@@ -60,11 +60,11 @@
 //
 // The store counts mounts of layers and does not know whose they are. An image whose
 // topmost layer is mounted, by `podman image mount` or for a container that mounts the
-// image, is in use by a lease of the kind [LeaseMount]; removing containers does not
-// end it. What a container would mount that does not run, the store does not know. An
-// image of an additional store, which cannot be changed, has a lease of the
-// kind [LeaseReadOnly]. Leases that are taken are kept in memory: they end with the
-// process, and no other process sees them.
+// image, is in use by a lease of the kind [conflict.LeaseMount]; removing containers
+// does not end it. What a container would mount that does not run, the store does not
+// know. An image of an additional store, which cannot be changed, has a lease of the
+// kind [conflict.LeaseReadOnly]. Leases that are taken are kept in memory: they end
+// with the process, and no other process sees them.
 //
 // # What happens at once, and what does not
 //

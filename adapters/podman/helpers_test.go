@@ -60,7 +60,6 @@ func (f *fixture) open(driverOptions ...string) storage.Store {
 	if err != nil {
 		f.t.Fatalf("open the store: %v", err)
 	}
-	f.t.Cleanup(store.Free)
 	return store
 }
 

@@ -12,21 +12,6 @@ import (
 	"github.com/jettison-oci/jettison/conflict"
 )
 
-// Kinds of leases that nobody has taken: they stand for what keeps an image in
-// place for good, and cannot be released.
-const (
-	// LeaseName stands for a name of the image that is no reference, so that it
-	// cannot be removed as one. The owner is the name, quoted.
-	LeaseName conflict.LeaseKind = "name"
-	// LeaseReadOnly says that the image lies in a store that cannot be changed. The
-	// owner says so in words.
-	LeaseReadOnly conflict.LeaseKind = "read-only"
-	// LeaseMount says that the image is mounted, by `podman image mount` or for a
-	// container; by which, the store does not know. It counts mounts for a layer: all
-	// images with that topmost layer have them. The owner names the layer.
-	LeaseMount conflict.LeaseKind = "mount"
-)
-
 // leases are kept in memory: they end with the process, and no other process sees
 // them.
 type leases struct {
@@ -57,7 +42,10 @@ type leaseStore struct{ *state }
 
 var _ jettison.LeaseStore = leaseStore{}
 
-// Leases returns the leases on the image, and those that nobody has taken.
+// Leases returns the leases on the image, and what else keeps it in place and cannot
+// be released: a store that cannot be changed, a mount, a name that is no reference.
+// The library counts mounts for a layer and not for whom: all images with that topmost
+// layer have them.
 func (s leaseStore) Leases(ctx context.Context, id digest.Digest) ([]conflict.Lease, error) {
 	if err := s.read(ctx); err != nil {
 		return nil, err
@@ -68,16 +56,16 @@ func (s leaseStore) Leases(ctx context.Context, id digest.Digest) ([]conflict.Le
 		return list, nil
 	}
 	if img.pinned {
-		list = append(list, conflict.Lease{ID: string(LeaseReadOnly), Kind: LeaseReadOnly, Owner: "additional store"})
+		list = append(list, conflict.Lease{ID: string(conflict.LeaseReadOnly), Kind: conflict.LeaseReadOnly, Owner: "additional store"})
 	}
 	for _, id := range append(slices.Clone(img.MappedTopLayers), img.TopLayer) {
 		if l, ok := s.layers.byID[id]; ok && l.MountCount > 0 {
-			list = append(list, conflict.Lease{ID: "mount " + id, Kind: LeaseMount, Owner: "of layer " + conflict.Short(id)})
+			list = append(list, conflict.Lease{ID: "mount " + id, Kind: conflict.LeaseMount, Owner: "of layer " + conflict.Short(id)})
 		}
 	}
 	for _, name := range img.Names {
 		if !isReference(name) {
-			list = append(list, conflict.Lease{ID: name, Kind: LeaseName, Owner: strconv.Quote(name)})
+			list = append(list, conflict.Lease{ID: name, Kind: conflict.LeaseName, Owner: strconv.Quote(name)})
 		}
 	}
 	return list, nil

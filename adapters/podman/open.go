@@ -45,9 +45,7 @@ func Open(ctx context.Context, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, class.Errorf(class.Internal, "open %s: %w", chosen.GraphRoot, storageError(err))
 	}
-	s := New(store, opts)
-	s.owned = true
-	return s, nil
+	return New(store, opts), nil
 }
 
 // choose completes the options by those of the configuration, and makes sure that

@@ -73,6 +73,11 @@ func TestOpen(t *testing.T) {
 	if err := errors.Join(s.Close(), s.Close()); err != nil {
 		t.Errorf("close twice: %v", err)
 	}
+	for what, err := range map[string]error{"View": s.View(t.Context(), nothing), "Update": s.Update(t.Context(), nothing)} {
+		if !errors.Is(err, jettison.ErrInvalidArgument) {
+			t.Errorf("%s of a closed store: got %v, want an error of class InvalidArgument", what, err)
+		}
+	}
 }
 
 // What is no store is told so, and nothing is made in it.

@@ -67,14 +67,13 @@ type Store struct {
 
 	running *semaphore.Weighted // each View takes one part, an Update all
 	leases  *leases
-	owned   bool // Open has made the store
+	closed  bool // who has all of running may write it
 }
 
 var _ jettison.Partial = (*Store)(nil)
 
 // New returns a backend over a store that the program has opened itself. Nil
-// options mean the defaults. The store remains the program's: Close does not
-// free it.
+// options mean the defaults. The store remains the program's.
 func New(store storage.Store, opts *Options) *Store {
 	if opts == nil {
 		opts = &Options{}
@@ -111,14 +110,29 @@ func (o *Options) lockTimeout() time.Duration {
 	return o.LockTimeout
 }
 
-// Close lets go of the store that Open has made. Nothing is written, and no
-// other process notices. Closing twice is no error.
+// Close waits for what runs and ends the use of the store: every View and Update
+// after it is an error of class InvalidArgument. Nothing is written. Closing twice is
+// no error. The library keeps what it has read until the process ends.
 func (s *Store) Close() error {
-	if s.owned {
-		s.store.Free()
-		s.owned = false
+	if err := s.running.Acquire(context.Background(), views); err != nil {
+		return class.Wrap(class.Internal, err) // not without an end of the context
 	}
+	defer s.running.Release(views)
+	s.closed = true
 	return nil
+}
+
+// begin takes parts of what may run at once.
+func (s *Store) begin(ctx context.Context, parts int64) (end func(), err error) {
+	if err := s.running.Acquire(ctx, parts); err != nil {
+		return nil, class.Wrap(class.Unavailable, err)
+	}
+	end = func() { s.running.Release(parts) }
+	if s.closed {
+		end()
+		return nil, class.Errorf(class.InvalidArgument, "the store %s is closed", s.layout.root)
+	}
+	return end, nil
 }
 
 // Partial says that an update cannot be undone.
@@ -133,10 +147,11 @@ func (s *Store) Partial() {}
 // The error is a [*LockedError] when that takes too long, and an
 // [*IncompleteError] when the store has to be mended first.
 func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error {
-	if err := s.running.Acquire(ctx, 1); err != nil {
-		return class.Wrap(class.Unavailable, err)
+	end, err := s.begin(ctx, 1)
+	if err != nil {
+		return err
 	}
-	defer s.running.Release(1)
+	defer end()
 	st, err := s.look(ctx, reading)
 	if err != nil {
 		return err
@@ -150,10 +165,11 @@ func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error 
 // Podman changes meanwhile is noticed by the change that it concerns, which is
 // refused then. Errors are those of View.
 func (s *Store) Update(ctx context.Context, fn func(jettison.Stores) error) error {
-	if err := s.running.Acquire(ctx, views); err != nil {
-		return class.Wrap(class.Unavailable, err)
+	end, err := s.begin(ctx, views)
+	if err != nil {
+		return err
 	}
-	defer s.running.Release(views)
+	defer end()
 	update := func() error {
 		st, err := s.look(ctx, writing)
 		if err != nil {

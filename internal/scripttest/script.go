@@ -149,7 +149,7 @@ func takesBindingForSoft(script string) bool {
 	if strings.Contains(script, "[!binding] ") || !regexp.MustCompile(`(?m)^container `).MatchString(script) {
 		return false
 	}
-	call := regexp.MustCompile(`^(! )?(rmi|plan|race) .*-f|^why$|^lease `)
+	call := regexp.MustCompile(`^(! )?(rmi|plan|race) .*-f|^why$|^lease |must be forced.*stopped container`)
 	for line := range strings.Lines(script) {
 		if call.MatchString(strings.TrimSpace(line)) && !strings.Contains(line, "--remove-containers") {
 			return true
