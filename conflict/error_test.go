@@ -220,3 +220,22 @@ func TestContainerThatHolds(t *testing.T) {
 		t.Errorf("conflicts: got %v, want those that hold", err.Conflicts)
 	}
 }
+
+// The hint for a lease says what ends it, and for what cannot be released it says
+// nothing of releasing.
+func TestHintOfLease(t *testing.T) {
+	for kind, want := range map[conflict.LeaseKind]string{
+		conflict.LeasePull:     "wait for the pull to finish, or release its lease",
+		conflict.LeaseForeign:  "wait until the program that holds the lease has finished, or end it there",
+		conflict.LeaseMount:    "unmount the image where it is mounted",
+		conflict.LeasePin:      "let the program that pinned the image unpin it",
+		conflict.LeaseName:     "remove this name with the program that made it",
+		conflict.LeaseReadOnly: "remove the image where that store can be changed",
+		"reservation":          "release the reservation",
+	} {
+		found := conflict.Conflict{Kind: conflict.Leased, Lease: conflict.Lease{ID: "l1", Kind: kind}}
+		if got := found.Hint(); got != want {
+			t.Errorf("hint for a lease of kind %q: got %q, want %q", kind, got, want)
+		}
+	}
+}
