@@ -244,6 +244,46 @@ func TestInteropDaemonDies(t *testing.T) {
 	}
 }
 
+// moved are images of which a name moves when it is first asked what it names.
+type moved struct {
+	images.Store
+	move func()
+}
+
+func (m *moved) Get(ctx context.Context, name string) (images.Image, error) {
+	if m.move != nil {
+		m.move()
+		m.move = nil
+	}
+	return m.Store.Get(ctx, name)
+}
+
+// A daemon older than 2.0 removes a name whatever it names by then. It is asked
+// before, so one that has moved meanwhile is left alone.
+func TestInteropNameMoves(t *testing.T) {
+	hook := &moved{}
+	s := newScene(t, func(services containerd.Services, _ *containerdtest.Daemon) containerd.Services {
+		hook.Store = services.Images
+		services.Images = hook
+		return services
+	})
+	if !strings.HasPrefix(s.Services.Version, "1.") {
+		t.Skipf("containerd %s compares by itself", s.Services.Version)
+	}
+	s.pull(t, storetest.Spec{Name: "app", Layers: []string{"a"}}, "app:1")
+	other := s.pull(t, storetest.Spec{Name: "other", Layers: []string{"b"}}, "other:1")
+	hook.move = func() { must(t, s.Move(t.Context(), "docker.io/library/app:1", other.Target.Digest)) }
+	records, err := s.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{})
+	wantRefusal(t, err, jettison.ErrNotFound, "app:1")
+	if len(records) > 0 || hook.move != nil {
+		t.Errorf("got records %v, want none; the name moved: %t", records, hook.move == nil)
+	}
+	record, err := s.Services.Images.Get(s.In(t.Context()), "docker.io/library/app:1")
+	if err != nil || record.Target.Digest != other.Target.Digest {
+		t.Errorf("app:1 names %s (%v), want the image that it moved to", record.Target.Digest, err)
+	}
+}
+
 // wantEmpty checks that a daemon without images has neither content nor
 // snapshots.
 func (s *scene) wantEmpty(t testing.TB) {
