@@ -12,7 +12,7 @@ BENCHTIME ?= 1s
 BENCH     ?= .
 KILLS     ?= 500
 LOSSES    ?= 20
-DAEMONKILLS ?= 50
+RESTARTS  ?= 50
 TESTFLAGS ?=
 SOAK      ?= 1m
 CHECKS    ?= 2000
@@ -61,10 +61,10 @@ test-interop: ## Run the tests with skopeo, umoci, podman and containerd, which 
 	@go test -count=1 -tags interop ./internal/containerdtest
 
 .PHONY: crash
-crash: ## Kill a process at work KILLS times (500), a containerd DAEMONKILLS times (50, as root); try LOSSES random losses (20) at each step of each operation
+crash: ## Kill a process at work KILLS times (500), a containerd RESTARTS times (50, as root); try LOSSES random losses (20) at each step of each operation
 	@JETTISON_TEST_KILLS=$(KILLS) JETTISON_TEST_LOSSES=$(LOSSES) \
 		go test -count=1 -timeout 2h -v -run '^(TestKilled|TestFaultCampaign)$$' ./diskstore
-	@cd adapters/containerd && JETTISON_TEST_DAEMON_KILLS=$(DAEMONKILLS) \
+	@cd adapters/containerd && JETTISON_TEST_DAEMON_KILLS=$(RESTARTS) \
 		go test -count=1 -timeout 2h -v -tags interop -run '^TestInteropDaemonKilled$$' .
 
 .PHONY: race
@@ -97,8 +97,8 @@ bench-once: ## Run every benchmark once, on small stores, to see that it works
 	@$(call outside,go test -run '^$$' -bench . -benchtime 1x -short ./...)
 
 .PHONY: bench-report
-bench-report: ## Measure anew all that docs/benchmarks.md says, and draw the plots
-	@./.ci/bench-report
+bench-report: ## Measure anew all that docs/benchmarks.md says, or the parts PARTS of it, and draw the plots
+	@./.ci/bench-report $(PARTS)
 
 .PHONY: compare
 compare: ## Compare with Docker's own code: every test, then the speed
