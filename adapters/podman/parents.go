@@ -6,6 +6,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/jettison-oci/jettison/internal/class"
 )
 
 // parent returns the ID of the image that this one was built from, as Podman
@@ -38,6 +40,9 @@ func (st *state) firstParent(ctx context.Context, img *image, child *config) (di
 			continue
 		}
 		parent, err := st.config(ctx, candidate)
+		if class.Is(err, class.NotFound) {
+			continue // another's deletion came in between
+		}
 		if err != nil {
 			return "", err
 		}
@@ -87,6 +92,9 @@ func (st *state) children(ctx context.Context, img *image) ([]digest.Digest, err
 			continue
 		}
 		parent, err := st.parent(ctx, candidate)
+		if class.Is(err, class.NotFound) {
+			continue // another's deletion came in between
+		}
 		if err != nil {
 			return nil, err
 		}
