@@ -128,6 +128,9 @@ func readConfig(ctx context.Context, store *opened, id digest.Digest) (config oc
 
 // readDocument reads a small piece of content.
 func readDocument(ctx context.Context, store *opened, id digest.Digest) ([]byte, error) {
+	if store.config != nil {
+		return store.config(ctx, id)
+	}
 	src, err := store.source()
 	if err != nil {
 		return nil, err

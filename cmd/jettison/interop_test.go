@@ -15,7 +15,8 @@ import (
 // TestInterop lets other tools read what the command writes, and the command
 // what they write. A tool that is missing is a failure. Each script in
 // testdata/interop has a store of its own, the archives of real engines in
-// $IMAGES, and a podman with a store of its own.
+// $IMAGES, and a podman with a store of its own, $PODMAN_STORE,
+// in $PODMAN_DIR.
 func TestInterop(t *testing.T) {
 	tools := []string{"skopeo", "umoci", "podman"}
 	for _, tool := range tools {
@@ -31,6 +32,7 @@ func TestInterop(t *testing.T) {
 		Dir:                 "testdata/interop",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("IMAGES", images)
 			env.Setenv("JETTISON_STORE", filepath.Join(env.WorkDir, "store"))
@@ -56,6 +58,8 @@ func ownPodman(env *testscript.Env) error {
 	script := fmt.Sprintf(`#!/bin/sh
 exec %s --root %[2]s/root --runroot %[2]s/run --tmpdir %[2]s/tmp --storage-driver vfs --events-backend file "$@"
 `, podman, dir)
+	env.Setenv("PODMAN_DIR", dir)
+	env.Setenv("PODMAN_STORE", fmt.Sprintf("podman:vfs@%[1]s/root+%[1]s/run", dir))
 	env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
 	return os.WriteFile(filepath.Join(dir, "podman"), []byte(script), 0o755)
 }

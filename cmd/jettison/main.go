@@ -15,6 +15,9 @@ import (
 )
 
 func main() {
+	if reentered() {
+		return
+	}
 	os.Exit(run(os.Args[1:]))
 }
 

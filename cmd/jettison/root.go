@@ -22,6 +22,11 @@ default $CONTAINERD_ADDRESS, else /run/containerd/containerd.sock; the namespace
 that of --namespace, else $CONTAINERD_NAMESPACE, else "default". Containers are
 those that the daemon knows. Nothing that others do there is waited for.
 
+With podman, podman:ROOT or podman:DRIVER@ROOT+RUNROOT the store is Podman's, which
+Podman and Buildah may use meanwhile; what is not given is as Podman has it, by
+storage.conf. Containers are those that are there, whoever made them. Without
+root rights run "podman unshare jettison", for the files belong to other users.
+
 Results go to standard output, all else to standard error. With --format json
 errors and warnings are JSON too, one value per line.
 
@@ -34,7 +39,8 @@ const rootExample = `  jettison load -i images.tar
   jettison rmi --dry-run app:1.0
   jettison rmi app:1.0
   jettison prune -a --dry-run --explain
-  jettison --store containerd --namespace k8s.io images`
+  jettison --store containerd --namespace k8s.io images
+  jettison --store podman prune -a --dry-run`
 
 // settings are what the flags common to all commands say.
 type settings struct {
@@ -72,7 +78,7 @@ func newRoot() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(newHelp())
 	flags := root.PersistentFlags()
-	flags.StringVar(&set.store, "store", defaultStore(), "directory `DIR` of the store, or oci:DIR for an OCI image layout, or containerd[:ADDRESS]")
+	flags.StringVar(&set.store, "store", defaultStore(), "directory `DIR` of the store, or oci:DIR, containerd[:ADDRESS] or podman[:ROOT]")
 	flags.StringVar(&set.namespace, "namespace", "", "`NAMESPACE` of a containerd (default: $CONTAINERD_NAMESPACE, else \"default\")")
 	flags.StringVar(&set.format, "format", formatText, "output `FORM`: text, or json for one JSON value per line")
 	flags.DurationVar(&set.wait, "wait", time.Second, "`DURATION` to wait while another process changes the store, or for a daemon to answer")

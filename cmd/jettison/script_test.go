@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -35,6 +36,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("IMAGES", images)
 			env.Setenv("JETTISON_STORE", filepath.Join(env.WorkDir, "store"))
@@ -44,6 +46,15 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "damage": damage, "harm": harm, "lease": lease, "hold": held.hold, "release": held.release,
 		},
 	})
+}
+
+// condition tells scripts what was built: [podman] is whether Podman's stores are
+// in it.
+func condition(name string) (bool, error) {
+	if name != "podman" {
+		return false, fmt.Errorf("no condition %q", name)
+	}
+	return podmanBuilt() == nil, nil
 }
 
 // holders are the stores that scripts have open for writing in this process, by

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,9 @@ type opened struct {
 	// can do; nil for one of another kind.
 	disk   *diskstore.Store
 	layout *ocilayout.Layout
+	// config reads the configuration of an image where that is all that can be
+	// read of its content; otherwise nil.
+	config func(ctx context.Context, image digest.Digest) ([]byte, error)
 }
 
 // defaultStore is $JETTISON_STORE, else a directory among the user's data, as

@@ -28,6 +28,7 @@ func kinds() []kind {
 	return []kind{
 		{name: "oci", title: "an OCI image layout", check: checkLayout, open: withLayout},
 		containerdKind(),
+		podmanKind(),
 	}
 }
 
@@ -55,8 +56,7 @@ func (s *settings) checkStoreName() error {
 	if has {
 		return k.check(s, rest)
 	}
-	switch name, _, _ := strings.Cut(s.store, ":"); name {
-	case "docker", "podman":
+	if name, _, _ := strings.Cut(s.store, ":"); name == "docker" {
 		return errors.Errorf("--store %q: this version knows no such stores; write ./%s for a directory of that name", s.store, s.store)
 	}
 	return nil
