@@ -1,0 +1,162 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// A site is a directory with a Podman store in which podman and the command
+// work.
+type site struct {
+	t   testing.TB
+	dir string
+	// ids are the IDs of the images and containers by the names of the script.
+	ids map[string]string
+	// typed are the beginnings of IDs that calls were given, as scripts write them.
+	typed map[string]string
+	// staged are the ids of scenes that have been set.
+	staged map[string]map[string]string
+	// through is the program that watches the others, if any, with its arguments.
+	through []string
+}
+
+// newSite makes a site without a store. Podman wants a short path.
+func newSite(t testing.TB) *site {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "site") //nolint:usetesting // those of t are too long for podman
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &site{t: t, dir: dir, typed: map[string]string{}, staged: map[string]map[string]string{}}
+	// Stores share no locks of containers, so that copies of them have their own.
+	s.write("containers.conf", "[engine]\nlock_type = \"file\"\n")
+	s.write("storage.conf", "[storage]\ndriver = \"vfs\"\ngraphroot = \""+s.path("now/root")+"\"\nrunroot = \""+s.path("now/run")+"\"\n")
+	return s
+}
+
+func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *site) write(name, text string) {
+	s.t.Helper()
+	err := os.MkdirAll(filepath.Dir(s.path(name)), 0o755)
+	if err == nil {
+		err = os.WriteFile(s.path(name), []byte(text), 0o644)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// An answer is what a command printed, and its exit status.
+type answer struct {
+	verb, out, err string
+	status         int
+}
+
+// podman runs podman on the store.
+func (s *site) podman(args ...string) answer {
+	s.t.Helper()
+	return s.run(podmanPath, append([]string{
+		"--root", s.path("now/root"), "--runroot", s.path("now/run"), "--tmpdir", s.path("now/tmp"),
+		"--storage-driver", "vfs", "--events-backend", "file",
+	}, args...)...)
+}
+
+// jettison runs the command on the same store.
+func (s *site) jettison(args ...string) answer {
+	s.t.Helper()
+	return s.run(jettisonPath, append([]string{"--store", s.storeName()}, args...)...)
+}
+
+// storeName is the store as the command is told of it.
+func (s *site) storeName() string {
+	return "podman:vfs@" + s.path("now/root") + "+" + s.path("now/run")
+}
+
+func (s *site) run(program string, args ...string) answer {
+	s.t.Helper()
+	var out, stderr bytes.Buffer
+	words := slices.Concat(s.through, []string{program}, args)
+	cmd := exec.CommandContext(s.t.Context(), words[0], words[1:]...)
+	cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+s.path("containers.conf"), "CONTAINERS_STORAGE_CONF="+s.path("storage.conf"))
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, &out, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		s.t.Fatalf("%s %q: %v", program, args, err)
+	}
+	return answer{out: out.String(), err: stderr.String(), status: cmd.ProcessState.ExitCode()}
+}
+
+// must is podman for what has to succeed.
+func (s *site) must(args ...string) string {
+	s.t.Helper()
+	got := s.podman(args...)
+	if got.status != 0 {
+		s.t.Fatalf("podman %q: exit status %d: %s", args, got.status, got.err)
+	}
+	return got.out
+}
+
+// stage sets the scene. Scenes that begin alike are set once: a copy of a store in
+// the same place is the same store to podman, to which its path is a part of it.
+func (s *site) stage(scene []string) {
+	s.t.Helper()
+	done := len(scene)
+	for s.staged[key(scene[:done])] == nil && done > 0 {
+		done--
+	}
+	s.restore(scene[:done])
+	for i := done; i < len(scene); i++ {
+		s.set(scene[i])
+		s.save(scene[:i+1])
+	}
+}
+
+// save keeps the store as it is, for restore.
+func (s *site) save(scene []string) {
+	s.t.Helper()
+	s.staged[key(scene)] = maps.Clone(s.ids)
+	s.copyTree("now", key(scene))
+}
+
+// restore makes the store as it was when the scene had been set.
+func (s *site) restore(scene []string) {
+	s.t.Helper()
+	if err := os.RemoveAll(s.path("now")); err != nil {
+		s.t.Fatal(err)
+	}
+	s.ids = map[string]string{}
+	if len(scene) > 0 {
+		s.ids = maps.Clone(s.staged[key(scene)])
+		s.copyTree(key(scene), "now")
+	}
+}
+
+// key names the copy of a store.
+func key(scene []string) string {
+	return digest.FromString(strings.Join(scene, "\n")).Encoded()[:12]
+}
+
+func (s *site) copyTree(from, to string) {
+	s.t.Helper()
+	if out, err := exec.CommandContext(s.t.Context(), "cp", "-a", s.path(from), s.path(to)).CombinedOutput(); err != nil {
+		s.t.Fatalf("copy the store: %v: %s", err, out)
+	}
+}
