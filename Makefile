@@ -56,6 +56,7 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 .PHONY: test-interop
 test-interop: ## Run the tests with skopeo, umoci, podman and containerd, which must be there; as root
 	@cd cmd/jettison && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop' .
+	@cd cmd/jettison && go test -count=1 -tags interop,$(TAGS) -short -bench . -benchtime 1x ./interop
 	@cd adapters/podman && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop' .
 	@cd adapters/containerd && go test -count=1 -tags interop -run '^TestInterop' .
 	@go test -count=1 -tags interop ./internal/containerdtest

@@ -84,6 +84,18 @@ func tables() []table {
 			{"in process: remove one image of %s by its name", "Containerd/process/images/one"},
 			{"in process: remove all of %s images, each", "Containerd/process/images/all"},
 		}},
+		{"podman", []column{
+			{"Jettison", "jettison-µs", duration},
+			{"Jettison, in process", "library-µs", duration},
+			{"Podman", "podman-µs", duration},
+			{"Podman / Jettison", "podman/jettison", number},
+			{"rewrites: Jettison", "jettison-rewrites", number},
+			{"Podman", "podman-rewrites", number},
+		}, []row{
+			{"remove one image of %s", "Podman/one/images"},
+			{"remove ten images of %s in one call", "Podman/ten/images"},
+			{"prune all of %s images", "Podman/prune/images"},
+		}},
 		{"load", []column{
 			{"`sha256sum`, `cp`, `sync`", "commands-MB/s", number},
 			{"Jettison", "jettison-MB/s", number},
