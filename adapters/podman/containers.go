@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/storage"
@@ -81,15 +82,36 @@ func (l layout) containerDir(root, id string) string {
 	return filepath.Join(l.kind(root, "containers"), id, "userdata")
 }
 
-// runs reports whether a process of the container lives. Podman's monitor and the
-// runtime write the number of the process beside the container; a container that
-// is paused has one, too. That of another process, which has got the same number
-// since, is taken for it: an image is kept rather than taken away.
+// runs reports whether the process of the container lives, which the runtime has noted
+// beside it; a container that is paused has one, too. The note stays when the process
+// ends; another that has got its number since is told by when it has begun, where the
+// system knows.
 func (l layout) runs(c storage.Container) bool {
-	data, err := os.ReadFile(filepath.Join(l.containerDir(l.runRoot, c.ID), "pidfile"))
+	pid, noted := l.process(c)
+	return pid > 0 && lives(pid) && !startedAfter(pid, noted)
+}
+
+// mayRun is runs for who must not be wrong: a clock that was set tells a false time.
+func (l layout) mayRun(c storage.Container) bool {
+	pid, _ := l.process(c)
+	return pid > 0 && lives(pid)
+}
+
+// process is the number of the process of the container, or zero, and when it was
+// noted.
+func (l layout) process(c storage.Container) (pid int, noted time.Time) {
+	path := filepath.Join(l.containerDir(l.runRoot, c.ID), "pidfile")
+	info, err := os.Stat(path)
 	if err != nil {
-		return false
+		return 0, time.Time{}
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	return err == nil && pid > 0 && lives(pid)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, time.Time{}
+	}
+	pid, err = strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return 0, time.Time{}
+	}
+	return pid, info.ModTime()
 }

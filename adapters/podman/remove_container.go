@@ -50,8 +50,8 @@ func (s containerStore) removeContainer(ctx context.Context, c jettison.Containe
 	if owner == "" {
 		return s.removePodmans(ctx, c)
 	}
-	if s.owner.layout.runs(*record) {
-		return &ContainerError{Container: c, Err: errors.Errorf("it runs, and only %s can stop it", owner)}
+	if s.owner.layout.mayRun(*record) {
+		return &ContainerError{Container: c, Err: errors.Errorf("it may run, and only %s can stop it", owner)}
 	}
 	return s.removeFromStore(c)
 }

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.podman.io/storage"
@@ -52,6 +56,9 @@ func (f *fixture) users(of *made) []string {
 
 // Containers of any owner are uses, and are told apart.
 func TestOwners(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere nothing tells when a process has begun")
+	}
 	f := newFixture(t)
 	app, other := f.image(spec{layers: []string{"os"}}), f.image(spec{layers: []string{"os"}, comment: "other"})
 	f.container("podmans", app, podmans)
@@ -59,6 +66,12 @@ func TestOwners(t *testing.T) {
 	f.pid("runs", "1\n")
 	f.container("ended", app, podmans)
 	f.pid("ended", "999999999")
+	f.container("reused", app, podmans)
+	f.pid("reused", strconv.Itoa(os.Getpid()))
+	dir, err := f.ContainerRunDirectory("reused")
+	f.check(err)
+	past := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	f.check(os.Chtimes(filepath.Join(dir, "pidfile"), past, past))
 	f.container("garbled", app, podmans)
 	f.pid("garbled", "none")
 	f.container("buildahs", app, "", "buildah.json")
@@ -68,7 +81,7 @@ func TestOwners(t *testing.T) {
 	f.container("others", other, podmans)
 	want := []string{
 		"stopped container the podmans (podmans)", "running container the runs (runs)", "stopped container the ended (ended)",
-		"stopped container the garbled (garbled)", "stopped container the buildahs (buildahs) of buildah",
+		"stopped container the reused (reused)", "stopped container the garbled (garbled)", "stopped container the buildahs (buildahs) of buildah",
 		"stopped container the crios (crios) of cri-o", "stopped container the unknown (unknown) of another program",
 		"stopped container the unreadable (unreadable) of another program",
 	}
