@@ -12,6 +12,7 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
+	"github.com/jettison-oci/jettison/internal/class"
 )
 
 // The labels of a lease of this package.
@@ -58,7 +59,8 @@ func (s leaseStore) Leases(ctx context.Context, id digest.Digest) ([]conflict.Le
 	return found, nil
 }
 
-// Add takes a lease of containerd on the target.
+// Add takes a lease of containerd on the target, and then looks whether the image
+// is still there: another program may have deleted it meanwhile.
 func (s leaseStore) Add(ctx context.Context, id digest.Digest, l conflict.Lease) error {
 	if err := s.write(ctx); err != nil {
 		return err
@@ -80,8 +82,30 @@ func (s leaseStore) Add(ctx context.Context, id digest.Digest, l conflict.Lease)
 		_ = manager.Delete(s.here(context.WithoutCancel(ctx)), made) // it holds nothing
 		return failed("take a lease on "+id.String(), err)
 	}
+	if err := s.stillThere(ctx, id); err != nil {
+		_ = manager.Delete(s.here(context.WithoutCancel(ctx)), made) // it holds nothing that is named
+		return err
+	}
 	s.uses.leases = append(s.uses.leases, lease{Lease: made, content: []digest.Digest{id}})
 	return nil
+}
+
+// stillThere makes sure that a record still names the image.
+func (s *state) stillThere(ctx context.Context, id digest.Digest) error {
+	img, err := s.image(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, name := range img.sorted() {
+		now, err := s.backend.services.Images.Get(s.here(ctx), name)
+		if err == nil && now.Target.Digest == id {
+			return nil
+		}
+		if err != nil && !isMissing(err) {
+			return failed("look at "+name, err)
+		}
+	}
+	return class.Errorf(class.NotFound, "image %s does not exist", id)
 }
 
 // Remove ends a lease of this package. Those of others are left alone.

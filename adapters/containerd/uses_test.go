@@ -279,6 +279,27 @@ func TestLeases(t *testing.T) {
 	}
 }
 
+// A lease on an image that another program deletes at that moment is none (rule
+// L3).
+func TestLeaseOnAnImageThatGoes(t *testing.T) {
+	l := newLab(t, nil)
+	id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	l.meter.before = func(name string) {
+		if name == "leases.Create" {
+			if err := l.engine.Forget(t.Context(), id); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	_, err := l.service.Lease(t.Context(), "app:1", jettison.LeaseOptions{Kind: conflict.LeasePull, Owner: "me"})
+	if !errors.Is(err, jettison.ErrNotFound) {
+		t.Errorf("lease: %v", err)
+	}
+	if left, err := l.Services.Leases.List(l.engine.In(t.Context())); err != nil || len(left) != 0 {
+		t.Errorf("leases left: %v, %v", left, err)
+	}
+}
+
 // A view of an image that nothing holds is garbage, and no use.
 func TestGarbageIsNoUse(t *testing.T) {
 	l := newLab(t, nil)
