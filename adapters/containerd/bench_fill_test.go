@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/image-spec/identity"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/jettison-oci/jettison/adapters/containerd"
 )
@@ -48,14 +49,20 @@ func (f filler) fill(ctx context.Context, n int) error {
 	if err := f.unpack(ctx, diffs); err != nil {
 		return err
 	}
+	var group errgroup.Group
+	group.SetLimit(16) // most of the time is waiting for the disk
 	for i := range n {
-		target, err := f.image(ctx, fmt.Sprint(i), layers, diffs)
-		if err != nil {
+		group.Go(func() error {
+			target, err := f.image(ctx, fmt.Sprint(i), layers, diffs)
+			if err != nil {
+				return err
+			}
+			_, err = f.Images.Create(ctx, images.Image{Name: benchName(i), Target: target})
 			return err
-		}
-		if _, err := f.Images.Create(ctx, images.Image{Name: benchName(i), Target: target}); err != nil {
-			return err
-		}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	return f.Leases.Delete(ctx, lease, leases.SynchronousDelete)
 }

@@ -20,7 +20,8 @@ With containerd[:ADDRESS] the store is the images of one namespace of a containe
 what Docker, Kubernetes, nerdctl and ctr have there. ADDRESS is its socket, by
 default $CONTAINERD_ADDRESS, else /run/containerd/containerd.sock; the namespace
 that of --namespace, else $CONTAINERD_NAMESPACE, else "default". Containers are
-those that the daemon knows. Nothing that others do there is waited for.
+those that the daemon knows there, and in other namespaces that --namespace names
+after a comma. Nothing that others do there is waited for.
 
 With podman, podman:ROOT or podman:DRIVER@ROOT+RUNROOT the store is Podman's, which
 Podman and Buildah may use meanwhile; what is not given is as Podman has it, by
@@ -79,7 +80,7 @@ func newRoot() *cobra.Command {
 	root.SetHelpCommand(newHelp())
 	flags := root.PersistentFlags()
 	flags.StringVar(&set.store, "store", defaultStore(), "directory `DIR` of the store, or oci:DIR, containerd[:ADDRESS] or podman[:ROOT]")
-	flags.StringVar(&set.namespace, "namespace", "", "`NAMESPACE` of a containerd (default: $CONTAINERD_NAMESPACE, else \"default\")")
+	flags.StringVar(&set.namespace, "namespace", "", "`NAMESPACE` of a containerd, after commas others whose containers use its images (default: $CONTAINERD_NAMESPACE, else \"default\")")
 	flags.StringVar(&set.format, "format", formatText, "output `FORM`: text, or json for one JSON value per line")
 	flags.DurationVar(&set.wait, "wait", time.Second, "`DURATION` to wait while another process changes the store, or for a daemon to answer")
 	_ = root.RegisterFlagCompletionFunc("format", // fails only for a flag that is not there

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/pkg/identifiers"
@@ -22,16 +23,18 @@ func containerdKind() kind {
 
 // checkContainerd refuses a namespace that cannot be one.
 func checkContainerd(s *settings, _ string) error {
-	if err := identifiers.Validate(s.containerdNamespace()); err != nil {
-		return errors.Wrap(err, "--namespace")
+	for _, namespace := range s.containerdNamespaces() {
+		if err := identifiers.Validate(namespace); err != nil {
+			return errors.Wrap(err, "--namespace")
+		}
 	}
 	return nil
 }
 
-// containerdNamespace is --namespace, else $CONTAINERD_NAMESPACE, else that of
-// ctr and nerdctl.
-func (s *settings) containerdNamespace() string {
-	return cmp.Or(s.namespace, os.Getenv("CONTAINERD_NAMESPACE"), "default")
+// containerdNamespaces are those of --namespace, else that of
+// $CONTAINERD_NAMESPACE, else that of ctr and nerdctl. The first has the images.
+func (s *settings) containerdNamespaces() []string {
+	return strings.Split(cmp.Or(s.namespace, os.Getenv("CONTAINERD_NAMESPACE"), "default"), ",")
 }
 
 // withContainerd is with for a containerd, whose address is the path of its
@@ -41,8 +44,9 @@ func (s *settings) containerdNamespace() string {
 func withContainerd(ctx context.Context, s *settings, address string, log *slog.Logger, fn func(*opened) error) (err error) {
 	dialing, cancel := context.WithTimeout(ctx, max(s.wait, time.Nanosecond))
 	defer cancel()
+	namespaces := s.containerdNamespaces()
 	store, client, err := containerd.Dial(dialing, cmp.Or(address, os.Getenv("CONTAINERD_ADDRESS")),
-		&containerd.Options{Namespace: s.containerdNamespace()})
+		&containerd.Options{Namespace: namespaces[0], Namespaces: namespaces[1:]})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return class.Errorf(class.Unavailable, "%w; --wait says how long to wait for it", err)
