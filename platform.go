@@ -1,7 +1,6 @@
 package jettison
 
 import (
-	"path"
 	"strconv"
 	"strings"
 
@@ -109,17 +108,4 @@ func normalizePlatform(p ocispec.Platform) ocispec.Platform {
 		}
 	}
 	return p
-}
-
-// formatPlatform writes a platform as os(version)/architecture/variant, with
-// the parts that it has.
-func formatPlatform(p ocispec.Platform) string {
-	if p.OS == "" {
-		return "unknown"
-	}
-	system := p.OS
-	if p.OSVersion != "" {
-		system += "(" + p.OSVersion + ")"
-	}
-	return path.Join(system, p.Architecture, p.Variant)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/platform"
 )
 
 // removePlatforms takes manifests out of an index that keeps others: rule M2. A
@@ -111,11 +112,11 @@ func (p *planner) matching(index imagestore.Image, want ocispec.Platform) []dige
 // platformsOf writes the platform of an image, or those of an index, each once.
 func platformsOf(img imagestore.Image) string {
 	if img.Manifests == nil {
-		return formatPlatform(img.Platform)
+		return platform.Format(img.Platform)
 	}
 	var names []string
 	for _, m := range img.Manifests {
-		if name := formatPlatform(m.Platform); !slices.Contains(names, name) && m.Subject == "" {
+		if name := platform.Format(m.Platform); !slices.Contains(names, name) && m.Subject == "" {
 			names = append(names, name)
 		}
 	}

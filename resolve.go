@@ -14,6 +14,7 @@ import (
 
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/platform"
 )
 
 // Resolved is the image that a text means.
@@ -239,5 +240,5 @@ func (p *planner) checkPlatform(t target, want ocispec.Platform) error {
 		return nil
 	}
 	return class.Errorf(class.NotFound, "image with reference %s was found but its platform (%s) does not match the specified platform (%s)",
-		name, platformsOf(*t.image), formatPlatform(want))
+		name, platformsOf(*t.image), platform.Format(want))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jettison-oci/jettison/check"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/readers"
 	"github.com/jettison-oci/jettison/kvstore"
 )
 
@@ -134,12 +135,12 @@ func (s *survey) examine(ctx context.Context, content imagestore.Content) (*chec
 		return nil, 0, class.Wrap(class.Unavailable, ctx.Err())
 	case err == nil:
 		return nil, info.Size(), nil
-	case !errors.Is(err, errAltered):
+	case !errors.Is(err, readers.ErrAltered):
 		return inaccessibleContent(path, err), 0, nil
 	case info.Size() != content.Size:
 		return alteredContent(path, errSize(info.Size(), content.Size).Error()), 0, nil
 	}
-	return alteredContent(path, errAltered.Error()), 0, nil
+	return alteredContent(path, readers.ErrAltered.Error()), 0, nil
 }
 
 // progress returns what tells of bytes of the content that were read.

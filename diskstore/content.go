@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/readers"
 )
 
 // DigestError says that content is not what its digest says. Its class is
@@ -78,7 +79,7 @@ func copyContent(ctx context.Context, temp *tempFile, r io.Reader, want ocispec.
 	if want.Digest != "" {
 		algorithm = want.Digest.Algorithm()
 	}
-	r = &source{ctx: ctx, r: r}
+	r = readers.Until(ctx, r)
 	sized := want.Digest != "" || want.Size > 0
 	if sized && want.Size < math.MaxInt64 {
 		r = io.LimitReader(r, want.Size+1) // one more shows that there is more
@@ -97,17 +98,4 @@ func copyContent(ctx context.Context, temp *tempFile, r io.Reader, want ocispec.
 		return want, &DigestError{Want: want.Digest, Got: got.Digest}
 	}
 	return got, temp.finish()
-}
-
-// A source is a reader that stops with a context.
-type source struct {
-	ctx context.Context //nolint:containedctx // lives within one call
-	r   io.Reader
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return s.r.Read(p)
 }

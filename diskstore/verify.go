@@ -12,6 +12,7 @@ import (
 
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/readers"
 	"github.com/jettison-oci/jettison/kvstore"
 )
 
@@ -64,7 +65,12 @@ func (s *Store) Blob(ctx context.Context, content digest.Digest) (io.ReadCloser,
 	if err != nil {
 		return nil, err
 	}
-	return &blob{file: f, content: content, verifier: content.Verifier()}, nil
+	return readers.Verify(f, content, func(err error) error {
+		if errors.Is(err, readers.ErrAltered) {
+			return &Damage{Digest: content, Path: f.Name(), Err: err}
+		}
+		return unavailable(err)
+	}), nil
 }
 
 // errNotHeld says that nothing holds content.
@@ -143,31 +149,6 @@ func (s *Store) holds(ctx context.Context, content digest.Digest) (bool, error) 
 	})
 	return held, err
 }
-
-// A blob is a file that is verified while it is read.
-type blob struct {
-	file     *os.File
-	content  digest.Digest
-	verifier digest.Verifier
-}
-
-func (b *blob) Read(p []byte) (int, error) {
-	n, err := b.file.Read(p)
-	_, _ = b.verifier.Write(p[:n]) // a hash takes all
-	switch {
-	case err == nil:
-		return n, nil
-	case err != io.EOF:
-		return n, unavailable(err)
-	case !b.verifier.Verified():
-		return n, &Damage{Digest: b.content, Path: b.file.Name(), Err: errAltered}
-	}
-	return n, io.EOF
-}
-
-func (b *blob) Close() error { return unavailable(b.file.Close()) }
-
-var errAltered = errors.New("it is not what its digest says")
 
 // Verify reads all content that images and layers hold, and returns what is
 // damaged, sorted by digest. Deletions may go on meanwhile: what they take is
@@ -268,11 +249,11 @@ func verifyFile(ctx context.Context, path string, content imagestore.Content, pr
 		return errSize(info.Size(), content.Size)
 	}
 	verifier := content.Digest.Verifier()
-	if _, err := io.Copy(verifier, &counter{r: &source{ctx: ctx, r: f}, progress: progress}); err != nil {
+	if _, err := io.Copy(verifier, &counter{r: readers.Until(ctx, f), progress: progress}); err != nil {
 		return err
 	}
 	if !verifier.Verified() {
-		return errAltered
+		return readers.ErrAltered
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/readers"
 )
 
 const (
@@ -24,10 +25,7 @@ const (
 	maxDocument = 8 << 20
 )
 
-var (
-	errTooLarge = errors.Errorf("it is larger than the %d MiB that are read", maxDocument>>20)
-	errAltered  = errors.New("it is not what its digest says")
-)
+var errTooLarge = errors.Errorf("it is larger than the %d MiB that are read", maxDocument>>20)
 
 // path is where a blob lies. A digest that is not well formed, or of an
 // algorithm that is not known, has none, so that no path leads out of the
@@ -92,7 +90,7 @@ func readDocument(path string, desc ocispec.Descriptor) ([]byte, stamp, error) {
 		return nil, stamp{}, err
 	}
 	if desc.Digest.Algorithm().FromBytes(data) != desc.Digest {
-		return nil, stamp{}, errAltered
+		return nil, stamp{}, readers.ErrAltered
 	}
 	return data, stamp{info.Size(), info.ModTime()}, nil
 }

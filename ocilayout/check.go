@@ -15,6 +15,7 @@ import (
 
 	"github.com/jettison-oci/jettison/check"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/readers"
 )
 
 // CheckOptions say what to look at. The zero value looks at the documents and at
@@ -222,26 +223,13 @@ func verify(ctx context.Context, path string, desc ocispec.Descriptor, content b
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	verifier := desc.Digest.Verifier()
-	if _, err := io.Copy(verifier, &source{ctx, f}); err != nil {
+	if _, err := io.Copy(verifier, readers.Until(ctx, f)); err != nil {
 		return err
 	}
 	if !verifier.Verified() {
-		return errAltered
+		return readers.ErrAltered
 	}
 	return nil
-}
-
-// A source reads until its context ends.
-type source struct {
-	ctx context.Context //nolint:containedctx // it lives as long as one copy
-	r   io.Reader
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return s.r.Read(p)
 }
 
 // isForeignLayer reports whether the layers of this media type are to be fetched

@@ -10,6 +10,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/readers"
 )
 
 // Blob opens content of the layout. Reading it to the end verifies it: in place
@@ -33,28 +34,10 @@ func (l *Layout) Blob(ctx context.Context, content digest.Digest) (io.ReadCloser
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	return &blobFile{file: file, content: content, verifier: content.Verifier()}, nil
+	return readers.Verify(file, content, func(err error) error {
+		if errors.Is(err, readers.ErrAltered) {
+			return &BlobError{Digest: content, Path: file.Name(), Err: err}
+		}
+		return unavailable(err)
+	}), nil
 }
-
-// A blobFile is a blob that is verified while it is read.
-type blobFile struct {
-	file     *os.File
-	content  digest.Digest
-	verifier digest.Verifier
-}
-
-func (b *blobFile) Read(p []byte) (int, error) {
-	n, err := b.file.Read(p)
-	_, _ = b.verifier.Write(p[:n]) // a hash takes all
-	switch {
-	case err == nil:
-		return n, nil
-	case !errors.Is(err, io.EOF):
-		return n, unavailable(err)
-	case !b.verifier.Verified():
-		return n, &BlobError{Digest: b.content, Path: b.file.Name(), Err: errAltered}
-	}
-	return n, io.EOF
-}
-
-func (b *blobFile) Close() error { return unavailable(b.file.Close()) }

@@ -7,6 +7,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/pkg/errors"
+
+	"github.com/jettison-oci/jettison/internal/readers"
 )
 
 // maxDepth is how deep indexes may be nested in one another.
@@ -104,7 +106,7 @@ func (t *tree) has(blob digest.Digest) bool {
 // that needs: it may be whole, and other tools or other users may read it. Only
 // what is missing, altered or cannot be found by its digest is lost to all.
 func hides(err error) bool {
-	for _, lost := range []error{fs.ErrNotExist, errAltered, digest.ErrDigestInvalidFormat, digest.ErrDigestInvalidLength} {
+	for _, lost := range []error{fs.ErrNotExist, readers.ErrAltered, digest.ErrDigestInvalidFormat, digest.ErrDigestInvalidLength} {
 		if errors.Is(err, lost) {
 			return false
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/platform"
 )
 
 // An image is one that was found in the archive and not yet stored.
@@ -137,7 +138,7 @@ func (l *loader) checkPlatform(img *image) error {
 	if zeroPlatform(want) || jettison.MatchPlatform(want, have) {
 		return nil
 	}
-	return l.wrap(img.content[0].entry, fmt.Errorf("the image is for %s, not for %s as asked", formatPlatform(have), formatPlatform(want)))
+	return l.wrap(img.content[0].entry, fmt.Errorf("the image is for %s, not for %s as asked", platform.Format(have), platform.Format(want)))
 }
 
 // checkRootFS makes sure that a document is the configuration of an image whose

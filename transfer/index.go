@@ -11,6 +11,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/platform"
 )
 
 // addIndex takes an index as one image, with all that the archive has of it.
@@ -102,7 +103,7 @@ func (l *loader) gatherManifest(ctx context.Context, into *index, desc ocispec.D
 func (l *loader) skipLacking(desc ocispec.Descriptor, reason string) {
 	name := ""
 	if desc.Platform != nil {
-		name = formatPlatform(*desc.Platform)
+		name = platform.Format(*desc.Platform)
 	}
 	l.skip(desc.Digest, name, "listed by an index; "+reason)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/platform"
 )
 
 // maxNesting is how deep indexes may lie in each other.
@@ -37,11 +37,11 @@ func (l *loader) choose(ctx context.Context, desc ocispec.Descriptor) (*ocispec.
 	want := l.opts.Platform
 	best := best(want, all)
 	if best == nil {
-		return nil, l.wrap(blobName(desc.Digest), fmt.Errorf("has no image for %s, only for %s", formatPlatform(want), listPlatforms(all)))
+		return nil, l.wrap(blobName(desc.Digest), fmt.Errorf("has no image for %s, only for %s", platform.Format(want), listPlatforms(all)))
 	}
 	for _, other := range all {
 		if other.Digest != best.Digest {
-			l.skip(other.Digest, formatPlatform(*other.Platform), "of an index, one platform is loaded: "+formatPlatform(*best.Platform))
+			l.skip(other.Digest, platform.Format(*other.Platform), "of an index, one platform is loaded: "+platform.Format(*best.Platform))
 		}
 	}
 	return best, nil
@@ -148,23 +148,10 @@ func hostPlatform() ocispec.Platform {
 
 func zeroPlatform(p ocispec.Platform) bool { return p.OS == "" && p.Architecture == "" }
 
-// formatPlatform writes a platform as os(version)/architecture/variant, with
-// the parts that it has, as the errors of package jettison do.
-func formatPlatform(p ocispec.Platform) string {
-	if p.OS == "" {
-		return "unknown"
-	}
-	system := p.OS
-	if p.OSVersion != "" {
-		system += "(" + p.OSVersion + ")"
-	}
-	return path.Join(system, p.Architecture, p.Variant)
-}
-
 func listPlatforms(all []ocispec.Descriptor) string {
 	names := make([]string, len(all))
 	for i, desc := range all {
-		names[i] = formatPlatform(*desc.Platform)
+		names[i] = platform.Format(*desc.Platform)
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")

@@ -9,6 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/platform"
 )
 
 // A Format is how images are laid out in a file or a directory.
@@ -209,7 +210,7 @@ func (img *stored) choose(want ocispec.Platform) error {
 		return class.Errorf(class.NotFound, "image %s has none of the images of its index", img.id)
 	}
 	if chosen == nil {
-		return class.Errorf(class.NotFound, "image %s is not for %s, only for %s", img.id, formatPlatform(want), listPlatforms(all))
+		return class.Errorf(class.NotFound, "image %s is not for %s, only for %s", img.id, platform.Format(want), listPlatforms(all))
 	}
 	for _, one := range img.single {
 		if one.manifest.Digest == chosen.Digest {

@@ -14,6 +14,7 @@ import (
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/platform"
 )
 
 // A Source is a store whose images can be read with their bytes. A
@@ -117,7 +118,7 @@ func (img *stored) lacks(one single, ly layer, err error) error {
 	}
 	return class.Errorf(class.NotFound,
 		"image %s: the store does not have layer %s in the form that manifest %s (%s) names, though it may have it compressed in another way; load the image again, or take another platform of it",
-		img.id, ly.desc.Digest, one.manifest.Digest, formatPlatform(one.platform))
+		img.id, ly.desc.Digest, one.manifest.Digest, platform.Format(one.platform))
 }
 
 // describe is the descriptor of a manifest or an index.

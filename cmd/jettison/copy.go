@@ -172,7 +172,7 @@ func (s *settings) copyToLayout(cmd *cobra.Command, dir string, src transfer.Sou
 func (s *settings) printCopied(cmd *cobra.Command, report *transfer.Report) error {
 	out := printer{w: cmd.OutOrStdout()}
 	for _, img := range report.Images {
-		out.copied(s.format, loadedOf(img))
+		out.image(s.format, "Copied", loadedOf(img))
 	}
 	s.tellLoaded(cmd.ErrOrStderr(), report)
 	return out.err
@@ -183,23 +183,9 @@ func (s *settings) printSaved(cmd *cobra.Command, saved []transfer.SavedImage) e
 	out := printer{w: cmd.OutOrStdout()}
 	for _, img := range saved {
 		s.tellReplaced(cmd, img)
-		out.copied(s.format, loadedImage{ID: img.ID.String(), Names: familiar(img.Names)})
+		out.image(s.format, "Copied", loadedImage{ID: img.ID.String(), Names: familiar(img.Names)})
 	}
 	return out.err
-}
-
-// copied writes a line for each name of an image.
-func (p *printer) copied(format string, img loadedImage) {
-	if format == formatJSON {
-		p.json(img)
-		return
-	}
-	for _, name := range img.Names {
-		p.linef("Copied image: %s", name)
-	}
-	if len(img.Names) == 0 {
-		p.linef("Copied image ID: %s", img.ID)
-	}
 }
 
 // tellReplaced says that an image has another manifest than the one it came

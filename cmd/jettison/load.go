@@ -138,20 +138,24 @@ func loadedOf(img transfer.LoadedImage) loadedImage {
 func (s *settings) printLoaded(w, notes io.Writer, report *transfer.Report) error {
 	out := printer{w: w}
 	for _, img := range report.Images {
-		loaded := loadedOf(img)
-		if s.format == formatJSON {
-			out.json(loaded)
-			continue
-		}
-		for _, name := range loaded.Names {
-			out.linef("Loaded image: %s", name)
-		}
-		if len(loaded.Names) == 0 {
-			out.linef("Loaded image ID: %s", loaded.ID)
-		}
+		out.image(s.format, "Loaded", loadedOf(img))
 	}
 	s.tellLoaded(notes, report)
 	return out.err
+}
+
+// image writes what was done with an image: a line for each of its names.
+func (p *printer) image(format, done string, img loadedImage) {
+	if format == formatJSON {
+		p.json(img)
+		return
+	}
+	for _, name := range img.Names {
+		p.linef("%s image: %s", done, name)
+	}
+	if len(img.Names) == 0 {
+		p.linef("%s image ID: %s", done, img.ID)
+	}
 }
 
 // tellLoaded says what a user may not expect of the load.

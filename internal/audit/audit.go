@@ -15,6 +15,7 @@ import (
 
 	"github.com/jettison-oci/jettison/check"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/readers"
 	"github.com/jettison-oci/jettison/internal/record"
 )
 
@@ -210,18 +211,5 @@ func (a *Audit) read(ctx context.Context, content digest.Digest, fn func(io.Read
 		return err
 	}
 	defer r.Close() //nolint:errcheck // nothing was written
-	return class.Wrap(class.Unavailable, fn(&source{ctx: ctx, r: r}))
-}
-
-// A source is a reader that stops with a context.
-type source struct {
-	ctx context.Context //nolint:containedctx // lives within one call
-	r   io.Reader
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return s.r.Read(p)
+	return class.Wrap(class.Unavailable, fn(readers.Until(ctx, r)))
 }
