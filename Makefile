@@ -47,7 +47,7 @@ build: ## Build every package and command, without cgo
 .PHONY: test
 test: ## Run the tests of all modules, and the short ones against Docker's code
 	@$(call each,go test $(TESTFLAGS) ./...)
-	@$(call outside,go test -short $(TESTFLAGS) ./...)
+	@$(call outside,JETTISON_COMPARE_N=5000 go test -short $(TESTFLAGS) ./...)
 
 .PHONY: test-rights
 test-rights: ## Run the tests of missing rights as a user whom rights bind
@@ -77,7 +77,7 @@ race: ## Run the tests under the race detector (needs gcc)
 soak: ## Work on every backend with many goroutines for SOAK each (1m), then random histories
 	@CGO_ENABLED=1 JETTISON_SOAK=$(SOAK) go test -race -count=1 -timeout 0 -v -run '^TestConcurrent' $(TESTFLAGS) .
 	@CGO_ENABLED=1 go test -race -count=20 -timeout 0 -run 'AtOnce|ComesAndGoes|DuringRemoval' $(TESTFLAGS) ./diskstore
-	@go test -count=1 -timeout 0 -v -run '^TestHistory$$' -rapid.checks=$(CHECKS) $(TESTFLAGS) .
+	@go test -count=1 -timeout 0 -v -run '^Test(Linked)?History$$' -rapid.checks=$(CHECKS) $(TESTFLAGS) .
 
 .PHONY: cover
 cover: ## Show how much of each package of the root module the tests reach
