@@ -168,33 +168,39 @@ func TestCollectionAfterAFailure(t *testing.T) {
 	}
 }
 
-// A prune collects once for each batch, and goes on until its goal is really
-// reached (P7, P10).
+// A prune collects once for each batch that deletes, and goes on until its goal is
+// really reached (P7, P10), whatever the size of the batches (P6).
 func TestPruneCollects(t *testing.T) {
-	s, images, made := garbage(t)
-	web, _, _ := layersOf(t, made[1])
-	_, layers, err := made[0].Record()
-	if err != nil {
-		t.Fatal(err)
+	var reports []*jettison.PruneReport
+	for _, batch := range []int{1, 0} {
+		s, images, made := garbage(t)
+		web, _, _ := layersOf(t, made[1])
+		_, layers, err := made[0].Record()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var total, left int64
+		for _, c := range images.Contents() {
+			total += c.Size
+		}
+		for _, l := range layers {
+			left += l.Content[0].Size
+		}
+		images.held = []digest.Digest{web[0], layers[0].Content[0].Digest, layers[1].Content[0].Digest}
+		opts := jettison.PruneOptions{All: true, BatchSize: batch, Policy: jettison.Policy{MaxStorage: total - int64(len(made[0].Config)) - 1}}
+		report, err := s.ImagesPrune(t.Context(), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"delete", "collect", "delete", "collect"}, images.calls); diff != "" {
+			t.Errorf("batches of %d: calls (-want +got):\n%s", batch, diff)
+		}
+		if got, want := report.SpaceReclaimed, total-left; got != want {
+			t.Errorf("batches of %d: got %d bytes reclaimed, want %d", batch, got, want)
+		}
+		reports = append(reports, report)
 	}
-	var total int64
-	for _, c := range images.Contents() {
-		total += c.Size
-	}
-	images.held = []digest.Digest{web[0], layers[0].Content[0].Digest, layers[1].Content[0].Digest}
-	opts := jettison.PruneOptions{All: true, BatchSize: 1, Policy: jettison.Policy{MaxStorage: total - int64(len(made[0].Config)) - 1}}
-	report, err := s.ImagesPrune(t.Context(), opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"delete", "collect", "delete", "collect"}, images.calls); diff != "" {
-		t.Errorf("calls (-want +got):\n%s", diff)
-	}
-	var left int64
-	for _, l := range layers {
-		left += l.Content[0].Size
-	}
-	if got, want := report.SpaceReclaimed, total-left; got != want {
-		t.Errorf("got %d bytes reclaimed, want %d", got, want)
+	if diff := cmp.Diff(reports[0], reports[1]); diff != "" {
+		t.Errorf("reports of batches of 1 and of all (-1 +all):\n%s", diff)
 	}
 }

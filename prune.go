@@ -148,7 +148,7 @@ func (s *Service) planPrune(ctx context.Context, stores Stores, req request) (*P
 	if err != nil {
 		return nil, err
 	}
-	plan, err := p.planBatch(ctx, queue)
+	plan, _, err := p.planBatch(ctx, queue)
 	if err != nil {
 		return nil, err
 	}
@@ -186,12 +186,12 @@ func (r *pruneRun) do(ctx context.Context, batchSize int) error {
 	if batchSize == 0 {
 		batchSize = defaultBatch
 	}
-	looked := 0
-	for batch := range slices.Chunk(queue, batchSize) {
-		if err := r.batch(ctx, batch); err != nil {
+	for looked := 0; looked < len(queue); {
+		n, err := r.batch(ctx, queue[looked:min(looked+batchSize, len(queue))])
+		if err != nil {
 			return err
 		}
-		looked += len(batch)
+		looked += n
 		if r.progress != nil {
 			r.progress(PruneProgress{Looked: looked, Total: len(queue), SpaceReclaimed: r.done.SpaceReclaimed})
 		}
@@ -199,14 +199,18 @@ func (r *pruneRun) do(ctx context.Context, batchSize int) error {
 	return nil
 }
 
-// batch prunes some images in one transaction. Each is looked at anew: others
-// may have worked since the survey.
-func (r *pruneRun) batch(ctx context.Context, images []candidate) error {
+// batch prunes some images in one transaction, and returns how many it has looked
+// at. Each is looked at anew: others may have worked since the survey. It ends
+// where the goal should be reached, for only then is it known what has really gone
+// (rule P7).
+func (r *pruneRun) batch(ctx context.Context, images []candidate) (looked int, err error) {
 	s := r.service
-	reports, err := s.update(ctx, func(stores Stores) (*Plan, error) {
+	reports, err := s.update(ctx, func(stores Stores) (plan *Plan, err error) {
 		p := s.pruner(stores, r.policy)
 		p.found = r.survey.clone()
-		return p.planBatch(ctx, images)
+		p.stopsAtGoal = r.policy.hasGoal() && p.found.toFree > 0
+		plan, looked, err = p.planBatch(ctx, images)
+		return plan, err
 	})
 	records := 0
 	for _, report := range reports {
@@ -219,7 +223,7 @@ func (r *pruneRun) batch(ctx context.Context, images []candidate) error {
 		r.survey.toFree -= report.SpaceReclaimed
 		r.kept.add(report.Kept, report.done)
 	}
-	return err
+	return looked, err
 }
 
 func (r *pruneRun) report() *PruneReport {

@@ -23,6 +23,8 @@ type pruner struct {
 	// records are those that the survey has read, for who plans on the same
 	// state: each is then read once. Nil where others may have worked since.
 	records map[digest.Digest]imagestore.Image
+	// stopsAtGoal ends the batch with the image that should reach the goal.
+	stopsAtGoal bool
 }
 
 // Image returns the record of an image that is still there.
@@ -39,10 +41,14 @@ func (s *Service) pruner(stores Stores, policy *pruning) *pruner {
 	return p
 }
 
-// planBatch plans some of the images that the survey has found.
-func (p *pruner) planBatch(ctx context.Context, images []candidate) (*Plan, error) {
+// planBatch plans some of the images that the survey has found, and returns how
+// many it has looked at.
+func (p *pruner) planBatch(ctx context.Context, images []candidate) (*Plan, int, error) {
 	plan := &Plan{Removals: make([]Removal, 0, len(images))}
-	for _, known := range images {
+	for i, known := range images {
+		if p.stopsAtGoal && p.found.toFree <= 0 {
+			return plan, i, nil
+		}
 		p.turn = known
 		img, err := p.Image(ctx, known.id)
 		if isNotFound(err) {
@@ -55,13 +61,13 @@ func (p *pruner) planBatch(ctx context.Context, images []candidate) (*Plan, erro
 			removal, err = keep(known.id, Kept{Why: WhyUnreadable, Detail: err.Error()}), nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if !removal.empty() {
 			plan.Removals = append(plan.Removals, removal)
 		}
 	}
-	return plan, nil
+	return plan, len(images), nil
 }
 
 // consider plans the removal of one image, or says why it stays: rules P2 to
