@@ -252,6 +252,8 @@ func (r *Removal) check(now *Removal) error {
 	switch {
 	case r.Err == nil && now.Err != nil:
 		return outOfDate("%s: %v", r.Reference, now.Err)
+	case r.Err == nil && r.Image != "" && now.Image == "":
+		return outOfDate("%s now means nothing", r.Reference)
 	case r.Err == nil && r.Image != now.Image:
 		return outOfDate("%s now means image %s", r.Reference, now.Image)
 	}
@@ -263,7 +265,8 @@ type plannedStep struct {
 	reference string
 	image     digest.Digest
 	becomes   digest.Digest
-	does      string // a record, or the container that goes
+	container string // its ID
+	does      string // a record, or the container that goes, in words
 }
 
 func (s plannedStep) String() string {
@@ -278,10 +281,10 @@ func (p *Plan) steps() []plannedStep {
 	for _, r := range p.Removals {
 		for _, step := range r.Steps {
 			if c := step.Container; c != nil {
-				all = append(all, plannedStep{r.Reference, step.Image, "", "Removed: " + c.String()})
+				all = append(all, plannedStep{reference: r.Reference, image: step.Image, container: c.ID, does: "Removed: " + c.String()})
 			}
 			for _, record := range step.appendRecords(nil) {
-				all = append(all, plannedStep{r.Reference, step.Image, step.Becomes, record.String()})
+				all = append(all, plannedStep{reference: r.Reference, image: step.Image, becomes: step.Becomes, does: record.String()})
 			}
 		}
 	}

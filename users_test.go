@@ -145,3 +145,28 @@ func TestOwnerIsNotKept(t *testing.T) {
 	})
 	wantClass(t, "container of another owner", err, "InvalidArgument")
 }
+
+// P9: of two containers that are written alike the one that was agreed to goes, or
+// none; and where the text means nothing any more, that is what is said.
+func TestPlanOfRemovalsIsOutOfDate(t *testing.T) {
+	s, containers, id := used(t, jettison.Container{ID: "0123456789ab1", Name: "db"})
+	opts := jettison.RemoveOptions{RemoveContainers: true, Ignore: true}
+	plan, err := s.PlanDelete(t.Context(), []string{"app:1"}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another := jettison.Container{ID: "0123456789ab2", Name: "db", Image: id}
+	if err := containers.RemoveContainer(t.Context(), jettison.Container{ID: "0123456789ab1"}); err != nil {
+		t.Fatal(err)
+	}
+	containers.Set(another)
+	_, err = s.Apply(t.Context(), plan)
+	wantClass(t, "another container", err, "Conflict")
+	if _, err := s.ImageDelete(t.Context(), "app:1", opts); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Apply(t.Context(), plan)
+	if got, want := errorText(err), "plan is out of date: app:1 now means nothing"; got != want {
+		t.Errorf("got error %q, want %q", got, want)
+	}
+}
