@@ -5,30 +5,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
-	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/internal/platform"
 )
 
-// removePlatforms takes manifests out of an index that keeps others: rule M2. A
-// use of the image forbids it, for nothing says which of its platforms is used;
-// without force it is refused, for every reference of the index is concerned.
+// removePlatforms takes manifests out of an index that keeps others: rule M2.
 func (p *planner) removePlatforms(ctx context.Context, r *Removal, t target, going []digest.Digest, opts RemoveOptions) error {
-	used, err := conflict.Check(ctx, p, t.id, conflict.InUse)
-	if err != nil {
+	if err := p.refusePlatforms(ctx, t, opts); err != nil {
 		return err
-	}
-	if used != nil {
-		return class.Errorf(class.Conflict, "conflict: unable to remove platforms of %s (cannot be forced) - image is being used by %s",
-			conflict.Short(t.id.String()), used.Conflicts[0])
-	}
-	if !opts.Force {
-		return p.refusePlatforms(ctx, t)
 	}
 	next, removed, err := p.replaceIndex(ctx, *t.image, going)
 	if err != nil && !isDamage(err) || next.ID == "" {
@@ -41,22 +29,34 @@ func (p *planner) removePlatforms(ctx context.Context, r *Removal, t target, goi
 	return p.deleteReferrers(ctx, r, t.id, opts)
 }
 
-// refusePlatforms says whom the removal of a platform concerns.
-func (p *planner) refusePlatforms(ctx context.Context, t target) error {
-	refs, err := p.References(ctx, t.id)
-	if err != nil {
+// refusePlatforms refuses to take platforms out of an index in use, for nothing
+// says which of them is used; and without force, for every reference of the index
+// is concerned.
+func (p *planner) refusePlatforms(ctx context.Context, t target, opts RemoveOptions) error {
+	refusal, err := conflict.Check(ctx, unforced{p}, t.id, conflict.InUse)
+	if err == nil && refusal == nil && !opts.Force {
+		refusal, err = conflict.Check(ctx, p, t.id, conflict.ActiveReference)
+		if refusal == nil {
+			refusal = &conflict.Error{Image: t.id}
+		}
+	}
+	if err != nil || refusal == nil {
 		return err
 	}
-	names := make([]string, 0, len(refs))
-	for _, ref := range refs {
-		names = append(names, reference.FamiliarString(ref))
+	refusal.Platforms = true
+	return refusal
+}
+
+// unforced are facts of which force overrides no container.
+type unforced struct{ conflict.Facts }
+
+func (f unforced) Containers(ctx context.Context, image digest.Digest) ([]Container, error) {
+	all, err := f.Facts.Containers(ctx, image)
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Holds = true
 	}
-	whom := "the index"
-	if len(names) > 0 {
-		whom = strings.Join(names, ", ")
-	}
-	return class.Errorf(class.Conflict, "conflict: unable to remove platforms of %s (must be forced) - %s would name an index without them",
-		conflict.Short(t.id.String()), whom)
+	return all, err
 }
 
 // going are the manifests that rule M2 takes out of an index, in its order: those

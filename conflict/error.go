@@ -23,8 +23,12 @@ type Error struct {
 	// Reference is what the caller typed when only the removal of a reference
 	// was asked for and refused (rule D1); otherwise empty.
 	Reference string
+	// Platforms says that only the removal of platforms from an index was asked for
+	// and refused (rule M2).
+	Platforms bool
 	// Conflicts are all the conflicts found, in the order of rule D9, each
-	// kind sorted by ID or by name. There is at least one.
+	// kind sorted by ID or by name. There is at least one, but for an index
+	// without references that is to lose a platform.
 	Conflicts []Conflict
 }
 
@@ -56,8 +60,11 @@ func (e *Error) Conflict() {}
 // Is makes the error match the sentinel of its class.
 func (e *Error) Is(target error) bool { return target == class.Conflict }
 
-// Error is the text of the first conflict (rules D1 and D9).
+// Error is the text of the first conflict (rules D1 and D9), or that of rule M2.
 func (e *Error) Error() string {
+	if e.Platforms {
+		return e.platformsText()
+	}
 	if len(e.Conflicts) == 0 {
 		return "conflict: unable to delete " + Short(e.Image.String())
 	}
@@ -71,6 +78,23 @@ func (e *Error) Error() string {
 		force = "cannot be forced"
 	}
 	return fmt.Sprintf("conflict: unable to delete %s (%s) - %s", Short(e.Image.String()), force, first.reason())
+}
+
+// platformsText is the text of rule M2: a use forbids it, and without one it
+// concerns all references.
+func (e *Error) platformsText() string {
+	force, reason := "must be forced", "the index would be without them"
+	switch {
+	case e.InUse():
+		force, reason = "cannot be forced", "image is being used by "+e.Conflicts[0].String()
+	case len(e.Conflicts) > 0:
+		names := make([]string, len(e.Conflicts))
+		for i, c := range e.Conflicts {
+			names[i] = c.name()
+		}
+		reason = strings.Join(names, ", ") + " would name an index without them"
+	}
+	return fmt.Sprintf("conflict: unable to remove platforms of %s (%s) - %s", Short(e.Image.String()), force, reason)
 }
 
 // Format writes the text of the error; with %+v, a line for each conflict with

@@ -73,6 +73,33 @@ func TestErrorTextOfReference(t *testing.T) {
 	}
 }
 
+// M2: the text when only platforms of an index were to go names the first use, or
+// all references.
+func TestErrorTextOfPlatforms(t *testing.T) {
+	names := make([]string, 0, 2)
+	for _, c := range check(t, everything(t), conflict.ActiveReference).Conflicts {
+		names = append(names, strings.TrimPrefix(c.String(), "active reference "))
+	}
+	for want, kinds := range map[string]conflict.Kind{
+		"(cannot be forced) - image is being used by " + check(t, everything(t), conflict.RunningContainer).Conflicts[0].String(): conflict.InUse,
+		"(must be forced) - " + strings.Join(names, ", ") + " would name an index without them":                                   conflict.ActiveReference,
+	} {
+		refused := check(t, everything(t), kinds)
+		refused.Platforms = true
+		want = "conflict: unable to remove platforms of " + short + " " + want
+		if got := refused.Error(); got != want {
+			t.Errorf("%s: got  %s\nwant %s", kinds, got, want)
+		}
+		if !errors.Is(refused, jettison.ErrConflict) {
+			t.Errorf("%s: not of class Conflict", kinds)
+		}
+	}
+	bare := &conflict.Error{Image: image, Platforms: true}
+	if got, want := bare.Error(), "conflict: unable to remove platforms of "+short+" (must be forced) - the index would be without them"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestErrorHardAndInUse(t *testing.T) {
 	for _, c := range []struct {
 		kind        conflict.Kind
