@@ -129,7 +129,9 @@ func (s completing) Candidates(_ context.Context, short string) ([]reference.Nam
 	return candidates, nil
 }
 
-// images leaves the store the abilities that it has.
+// images leaves the store the abilities that it has, but for a NamedDeleter: what
+// fails is counted by references and images. There is a Collector only where there
+// is the rest.
 func (t *Tampered) images(images *tamperedImages) jettison.ImageStore {
 	referrers, ok := images.ImageStore.(jettison.ReferrerStore)
 	if !ok {
@@ -142,11 +144,22 @@ func (t *Tampered) images(images *tamperedImages) jettison.ImageStore {
 			jettison.ReferrerStore
 		}{images, referrers}
 	}
+	linked := linkedImages{images, referrers, tamperedIndexes{indexes, images.writes}}
+	collector, ok := images.ImageStore.(jettison.Collector)
+	if !ok {
+		return linked
+	}
 	return struct {
-		*tamperedImages
-		jettison.ReferrerStore
-		jettison.PlatformStore
-	}{images, referrers, tamperedIndexes{indexes, images.writes}}
+		linkedImages
+		jettison.Collector
+	}{linked, collector}
+}
+
+// linkedImages know of indexes and of what is about what.
+type linkedImages struct {
+	*tamperedImages
+	jettison.ReferrerStore
+	jettison.PlatformStore
 }
 
 // tamperedIndexes fails when it is told to.
