@@ -68,15 +68,21 @@ func recordsOf(reports []RemoveReport) []DeleteResponse {
 	return records
 }
 
+// A change is the stores of an update that carries out a plan.
+type change struct {
+	Stores
+	abilities
+}
+
 // apply carries out the steps of the plan, in order. It decides nothing. The
 // records are of what the stores say has gone. After an error it returns the
 // reports of what was done before. The plan is used up: its steps become what
 // was done.
-func apply(ctx context.Context, stores Stores, plan *Plan) ([]RemoveReport, error) {
+func (c change) apply(ctx context.Context, plan *Plan) ([]RemoveReport, error) {
 	reports := make([]RemoveReport, 0, len(plan.Removals))
 	for _, r := range plan.Removals {
 		report := RemoveReport{Reference: r.Reference, Image: r.Image, Kept: r.Kept, Err: r.Err}
-		err := report.carryOut(ctx, stores, r.Steps)
+		err := report.carryOut(ctx, c, r.Steps)
 		reports = append(reports, report)
 		if err != nil {
 			return reports, err
@@ -85,7 +91,7 @@ func apply(ctx context.Context, stores Stores, plan *Plan) ([]RemoveReport, erro
 	return reports, nil
 }
 
-func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step) error {
+func (r *RemoveReport) carryOut(ctx context.Context, c change, steps []Step) error {
 	if r.Err != nil {
 		return nil
 	}
@@ -93,8 +99,8 @@ func (r *RemoveReport) carryOut(ctx context.Context, stores Stores, steps []Step
 	r.done = steps[:0]
 	defer func() { r.Containers = containersOf(r.done) }()
 	for len(steps) > 0 {
-		together := oneChange(stores, steps)
-		done, err := carryOut(ctx, stores, together)
+		together := c.together(steps)
+		done, err := c.carryOut(ctx, together)
 		for _, step := range done {
 			r.add(step)
 		}
@@ -116,10 +122,10 @@ func (r *RemoveReport) add(done Step) {
 	r.SpaceReclaimed += done.Removed.Size()
 }
 
-// oneChange are the first of the steps that the store carries out as one: the
-// first alone, or references to an image and then the image, if it can do that.
-func oneChange(stores Stores, steps []Step) []Step {
-	if _, able := stores.Images.(NamedDeleter); !able {
+// together are the first of the steps that the store carries out as one: the first
+// alone, or references to an image and then the image, if it can do that.
+func (c change) together(steps []Step) []Step {
+	if c.named == nil {
 		return steps[:1]
 	}
 	n := 0
@@ -134,11 +140,10 @@ func oneChange(stores Stores, steps []Step) []Step {
 
 // carryOut makes the changes, in order, and returns the steps as they really were:
 // after an error those before it.
-func carryOut(ctx context.Context, stores Stores, steps []Step) ([]Step, error) {
+func (c change) carryOut(ctx context.Context, steps []Step) ([]Step, error) {
 	last := len(steps) - 1
-	images, able := stores.Images.(NamedDeleter)
-	if last == 0 || !able {
-		done, err := steps[0].carryOut(ctx, stores)
+	if last == 0 {
+		done, err := steps[0].carryOut(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +153,7 @@ func carryOut(ctx context.Context, stores Stores, steps []Step) ([]Step, error) 
 	for _, step := range steps[:last] {
 		refs = append(refs, step.Untag)
 	}
-	untagged, removed, err := images.DeleteNamed(ctx, steps[last].Image, refs)
+	untagged, removed, err := c.named.DeleteNamed(ctx, steps[last].Image, refs)
 	if err != nil {
 		return steps[:untagged], steps[untagged].failed(steps[untagged].verb(), err)
 	}
@@ -177,28 +182,27 @@ func recordsIn(steps []Step) int {
 }
 
 // carryOut makes the change and returns the step as it really was.
-func (s Step) carryOut(ctx context.Context, stores Stores) (Step, error) {
+func (s Step) carryOut(ctx context.Context, c change) (Step, error) {
 	if s.Container != nil {
-		return s, s.failed("remove", removeContainer(ctx, stores, *s.Container))
+		return s, s.failed("remove", c.removeContainer(ctx, *s.Container))
 	}
 	if s.Untag != nil {
-		err := stores.References.Delete(ctx, s.Untag, s.Image)
+		err := c.References.Delete(ctx, s.Untag, s.Image)
 		return s, s.failed(s.verb(), err)
 	}
 	if s.Without != nil {
-		return s.replace(ctx, stores)
+		return s.replace(ctx, c)
 	}
-	removed, err := stores.Images.Delete(ctx, s.Image)
+	removed, err := c.Images.Delete(ctx, s.Image)
 	return Step{Image: s.Image, Removed: removed}, s.failed(s.verb(), err)
 }
 
 // replace puts an index without some manifests in the place of the index.
-func (s Step) replace(ctx context.Context, stores Stores) (Step, error) {
-	indexes, ok := stores.Images.(PlatformStore)
-	if !ok {
+func (s Step) replace(ctx context.Context, c change) (Step, error) {
+	if c.indexes == nil {
 		return s, class.Errorf(class.InvalidArgument, "this store cannot remove single platforms")
 	}
-	next, removed, err := indexes.Replace(ctx, s.Image, s.Without)
+	next, removed, err := c.indexes.Replace(ctx, s.Image, s.Without)
 	s.Becomes, s.Removed = next.ID, removed
 	return s, s.failed("remove platforms of", err)
 }

@@ -14,12 +14,11 @@ import (
 // out of what was done what is there all the same; when that cannot be known, all
 // of it (rule D12). Failed is the error of the update so far: it comes back, and
 // that of the collection only where there is no other.
-func (s *Service) collect(ctx context.Context, stores Stores, done []RemoveReport, failed error) error {
-	collector, ok := stores.Images.(Collector)
-	if !ok || !slices.ContainsFunc(done, RemoveReport.leavesGarbage) || failed != nil && !s.partial {
+func (s *Service) collect(ctx context.Context, c change, done []RemoveReport, failed error) error {
+	if c.collector == nil || !slices.ContainsFunc(done, RemoveReport.leavesGarbage) || failed != nil && !s.partial {
 		return failed
 	}
-	there, err := collector.Collect(ctx)
+	there, err := c.collector.Collect(ctx)
 	kept := make(map[digest.Digest]bool, len(there))
 	for _, dgst := range there {
 		kept[dgst] = true

@@ -25,12 +25,8 @@ type overlay struct {
 	// Each is asked for once.
 	layers map[digest.Digest]imagestore.Layer
 
-	referrers ReferrerStore    // nil where the store knows of none
-	indexes   PlatformStore    // nil where platforms cannot be removed
-	digests   DigestNamer      // nil where only references tell of digests
-	short     ShortNamer       // nil where names are completed by rule R1 alone
-	remover   ContainerRemover // nil where containers cannot be removed
-	replaced  replacements
+	abilities
+	replaced replacements
 }
 
 // A fate is what will happen to an image.
@@ -47,21 +43,16 @@ const (
 var _ conflict.Facts = (*overlay)(nil)
 
 func newOverlay(stores Stores, now time.Time) *overlay {
-	o := &overlay{
-		stores:  stores,
-		now:     now,
-		images:  make(map[digest.Digest]fate),
-		refs:    make(map[string]bool),
-		users:   make(map[string]bool),
-		content: make(map[digest.Digest]int),
-		layers:  make(map[digest.Digest]imagestore.Layer),
+	return &overlay{
+		stores:    stores,
+		now:       now,
+		images:    make(map[digest.Digest]fate),
+		refs:      make(map[string]bool),
+		users:     make(map[string]bool),
+		content:   make(map[digest.Digest]int),
+		layers:    make(map[digest.Digest]imagestore.Layer),
+		abilities: abilitiesOf(stores),
 	}
-	o.referrers, _ = stores.Images.(ReferrerStore)
-	o.indexes, _ = stores.Images.(PlatformStore)
-	o.digests, _ = stores.References.(DigestNamer)
-	o.short, _ = stores.References.(ShortNamer)
-	o.remover, _ = stores.Containers.(ContainerRemover)
-	return o
 }
 
 // Image returns the record of an image that is still there.

@@ -22,14 +22,15 @@ type Resolved struct {
 	// Image is the record of the image.
 	Image imagestore.Image
 	// Reference is the reference by which the image was found, or nil when the
-	// text is its ID or a prefix of it (rule R4).
+	// text is its ID or a prefix of it (rule R4). Where a name with a digest means
+	// tags (rule R10) it is the first of them.
 	Reference reference.Named
 }
 
 // Resolve returns the image that imageRef means: a full ID, a name, or a
-// unique prefix of an ID, in this order (rules R1 to R7, R9 and R10). The error is of class
-// InvalidArgument for a text that is none of these or a prefix that is not
-// unique ([*AmbiguousError]), and NotFound when there is no such image.
+// unique prefix of an ID, in this order (rules R1 to R7, R9 and R10). The error
+// is of class InvalidArgument for a text that is none of these or a prefix that is
+// not unique ([*AmbiguousError]), and NotFound when there is no such image.
 func (s *Service) Resolve(ctx context.Context, imageRef string) (Resolved, error) {
 	var found Resolved
 	err := s.backend.View(ctx, func(stores Stores) error {

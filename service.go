@@ -108,11 +108,12 @@ func (s *Service) update(ctx context.Context, makePlan func(Stores) (*Plan, erro
 		if err != nil {
 			return err
 		}
-		done, err = apply(ctx, stores, plan)
+		c := change{stores, abilitiesOf(stores)}
+		done, err = c.apply(ctx, plan)
 		if err == nil && !slices.ContainsFunc(done, RemoveReport.changed) {
 			return errNothingToDo
 		}
-		return s.collect(ctx, stores, done, err)
+		return s.collect(ctx, c, done, err)
 	})
 	if errors.Is(err, errNothingToDo) {
 		err = nil

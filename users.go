@@ -78,14 +78,13 @@ func (p *planner) removeUsers(ctx context.Context, r *Removal, id digest.Digest,
 // removeContainer removes a container, and tries once more what may only have
 // failed for now: its layer is still mounted, or the program that owns it looks at
 // it.
-func removeContainer(ctx context.Context, stores Stores, c Container) error {
-	remover, ok := stores.Containers.(ContainerRemover)
-	if !ok {
+func (c change) removeContainer(ctx context.Context, user Container) error {
+	if c.remover == nil {
 		return class.Errorf(class.InvalidArgument, "this store cannot remove containers")
 	}
-	err := remover.RemoveContainer(ctx, c)
+	err := c.remover.RemoveContainer(ctx, user)
 	if err == nil || isNotFound(err) || class.Is(err, class.InvalidArgument) || ctx.Err() != nil {
 		return err
 	}
-	return remover.RemoveContainer(ctx, c)
+	return c.remover.RemoveContainer(ctx, user)
 }
