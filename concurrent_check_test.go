@@ -43,7 +43,8 @@ func (s *storm) checkRecords() {
 }
 
 // left is what was not reported as removed. A parent outlives its children and
-// a leased image its lease, and a name does not outlive its image.
+// a leased image its lease; neither a name nor a running container outlives its
+// image.
 func (s *storm) left() *model {
 	m := newModel()
 	m.leases = s.leases
@@ -69,6 +70,17 @@ func (s *storm) left() *model {
 		m.refs[ref.String()] = modelRef{ref, id}
 		if m.images[id] == nil {
 			s.t.Errorf("%s is left, its image %s is not", name, id)
+		}
+	}
+	for id, c := range s.users {
+		if s.records["Removed: "+id] > 0 {
+			continue
+		}
+		m.containers[id] = c
+		for _, image := range append(slices.Clone(c.Mounts), c.Image) {
+			if m.images[image] == nil && c.Running {
+				s.t.Errorf("running container %s is left, its image %s is not", id, image)
+			}
 		}
 	}
 	for owner, lease := range s.leases {
@@ -114,4 +126,9 @@ func (s *storm) forget(m *model) {
 		}
 		return gone
 	})
+	for id := range s.users {
+		if s.records["Removed: "+id] > 0 {
+			delete(s.users, id)
+		}
+	}
 }

@@ -19,11 +19,12 @@ import (
 )
 
 // Sixteen goroutines create, delete, prune, tag, lease and use images of one
-// store, by two services, in rounds; between them the store is looked at as a
-// whole, and opened anew. Whatever comes of it, each removal is reported exactly
-// once, no leased or running image goes, no reference is left to an image that
-// went, all is counted right, files are those of the records, and a service runs
-// one prune at a time (D12, D15, P1).
+// store, by two services, in rounds, some deletions with the containers that use
+// the image; between them the store is looked at as a whole, and opened anew.
+// Whatever comes of it, each removal is reported exactly once, no leased image goes
+// and none before its running containers, no reference is left to an image that
+// went, all is counted right, files are those of the records, and a service runs one
+// prune at a time (D12, D15, D17, P1).
 //
 // JETTISON_SOAK says how long this takes on each backend, such as 1m; else it is
 // two rounds. JETTISON_SEED repeats the choices of the goroutines, but not the
@@ -86,9 +87,10 @@ type storm struct {
 	images  map[digest.Digest]storetest.Image
 	ids     []digest.Digest // of the images, each parent before its children
 	names   map[string]digest.Digest
-	given   []string              // the names
-	records map[string]int        // how often each was reported, ever
-	leases  map[string]modelLease // that are held, by owner
+	given   []string                      // the names
+	records map[string]int                // how often each was reported, ever
+	leases  map[string]modelLease         // that are held, by owner
+	users   map[string]jettison.Container // that only a deletion of their images removes
 	created int
 }
 
@@ -96,6 +98,7 @@ func newStorm(t *testing.T, b backends.Backend) *storm {
 	s := &storm{
 		t: t, images: make(map[digest.Digest]storetest.Image), names: make(map[string]digest.Digest),
 		records: make(map[string]int), leases: make(map[string]modelLease),
+		users: make(map[string]jettison.Container),
 	}
 	var images []storetest.Image
 	for i := range 64 {
@@ -148,11 +151,14 @@ func (s *storm) made(img storetest.Image) {
 }
 
 // report notes what a deletion has reported.
-func (s *storm) report(records []jettison.DeleteResponse) {
+func (s *storm) report(records []jettison.DeleteResponse, users ...jettison.Container) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range records {
 		s.records[r.String()]++
+	}
+	for _, c := range users {
+		s.records["Removed: "+c.ID]++
 	}
 }
 

@@ -28,8 +28,11 @@ type stormWorker struct {
 func (w *stormWorker) work(ctx context.Context) {
 	w.turn++
 	w.lookAtHeld(ctx)
-	img, opts := w.anyImage(w.rnd), jettison.RemoveOptions{Force: w.rnd.IntN(2) == 0, PruneChildren: w.rnd.IntN(2) == 0}
-	switch w.rnd.IntN(16) {
+	img := w.anyImage(w.rnd)
+	opts := jettison.RemoveOptions{
+		Force: w.rnd.IntN(2) == 0, PruneChildren: w.rnd.IntN(2) == 0, RemoveContainers: w.rnd.IntN(3) == 0,
+	}
+	switch w.rnd.IntN(17) {
 	case 0, 1:
 		w.create(ctx, img)
 	case 2:
@@ -54,6 +57,8 @@ func (w *stormWorker) work(ctx context.Context) {
 		w.lease(ctx, img)
 	case 14:
 		w.hold(ctx, img)
+	case 15:
+		w.use(ctx, img)
 	default:
 		w.run(ctx, img)
 	}
@@ -108,17 +113,19 @@ func (w *stormWorker) tag(ctx context.Context, name string, id digest.Digest) {
 }
 
 func (w *stormWorker) delete(ctx context.Context, ref string, opts jettison.RemoveOptions) {
-	records, err := w.services[0].ImageDelete(ctx, ref, opts)
-	w.expect("delete "+ref, err, jettison.ErrNotFound, jettison.ErrConflict, jettison.ErrInvalidArgument)
-	w.report(records)
+	w.deleteBy(ctx, w.services[0], []string{ref}, opts)
 }
 
 func (w *stormWorker) deleteSeveral(ctx context.Context, refs []string, opts jettison.RemoveOptions) {
-	reports, err := w.services[1].ImagesDelete(ctx, refs, opts)
-	w.expect("delete several", err)
+	w.deleteBy(ctx, w.services[1], refs, opts)
+}
+
+func (w *stormWorker) deleteBy(ctx context.Context, service *jettison.Service, refs []string, opts jettison.RemoveOptions) {
+	reports, err := service.ImagesDelete(ctx, refs, opts)
+	w.expect("delete", err)
 	for _, r := range reports {
 		w.expect("delete "+r.Reference, r.Err, jettison.ErrNotFound, jettison.ErrConflict, jettison.ErrInvalidArgument)
-		w.report(r.Records)
+		w.report(r.Records, r.Containers...)
 	}
 }
 
@@ -132,6 +139,11 @@ func (w *stormWorker) deleteAsPlanned(ctx context.Context, refs []string, opts j
 	records, err := w.services[0].Apply(ctx, plan)
 	w.expect("apply", err, jettison.ErrConflict)
 	w.report(records)
+	for i := range plan.Removals {
+		if err == nil {
+			w.report(nil, plan.Removals[i].Containers()...)
+		}
+	}
 }
 
 // pruneSome prunes a few images, whatever they are called, with what dangles
@@ -247,7 +259,7 @@ func (w *stormWorker) lookAtHeld(ctx context.Context) {
 	}
 }
 
-// run runs a container for a moment.
+// run runs a container for a moment. Meanwhile its image does not go without it.
 func (w *stormWorker) run(ctx context.Context, id digest.Digest) {
 	c := jettison.Container{ID: fmt.Sprintf("c%dx%d", w.number, w.turn), Mounts: []digest.Digest{id}, Running: true}
 	err := w.opened.AddContainer(ctx, c)
@@ -255,8 +267,30 @@ func (w *stormWorker) run(ctx context.Context, id digest.Digest) {
 	if err != nil {
 		return
 	}
-	w.mustBeThere(ctx, "running", id)
+	w.expect("the running image", w.opened.Backend.View(ctx, func(stores jettison.Stores) error {
+		users, err := stores.Containers.Containers(ctx, id)
+		if err != nil || len(users) == 0 {
+			return err
+		}
+		_, err = stores.Images.Get(ctx, id)
+		return err
+	}))
 	w.expect("remove container", w.opened.RemoveContainer(ctx, c.ID))
+}
+
+// use makes a container that stays until a deletion takes it with one of its images.
+func (w *stormWorker) use(ctx context.Context, id digest.Digest) {
+	c := jettison.Container{ID: fmt.Sprintf("u%dx%d", w.number, w.turn), Image: id, Running: w.rnd.IntN(2) == 0}
+	if other := w.anyImage(w.rnd); w.rnd.IntN(3) == 0 {
+		c.Mounts = []digest.Digest{other}
+	}
+	err := w.opened.AddContainer(ctx, c)
+	w.expect("container", err, jettison.ErrNotFound)
+	if err == nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.users[c.ID] = c
+	}
 }
 
 func (w *stormWorker) mustBeThere(ctx context.Context, why string, id digest.Digest) {

@@ -124,3 +124,43 @@ func Example_conflict() {
 	//   - dependent child sha256:33c989a0ce2af0739f0c784bea58854c671c639a87e3a880cab3164de0137424; delete the child image first
 	//   - running container web (0123456789ab); stop and remove the container first
 }
+
+// An image goes with the containers that use it, if nothing else keeps it.
+func ExampleService_ImagesDelete_removeContainers() {
+	ctx := context.Background()
+	store := exampleStore(ctx)
+	service := jettison.New(store, nil)
+
+	app, err := service.Resolve(ctx, "app:1.0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	base, err := service.Resolve(ctx, "base:1.0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = store.Edit(ctx, func(tx *kvstore.Tx) error {
+		web := jettison.Container{ID: "0123456789abcdef", Name: "web", Image: app.Image.ID, Running: true}
+		_, err := tx.Containers.Add(ctx, web)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Containers.Add(ctx, jettison.Container{ID: "fedcba9876543210", Name: "work", Image: base.Image.ID})
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// The base has children, so its container stays too.
+	reports, err := service.ImagesDelete(ctx, []string{"app:1.0", base.Image.ID.String()}, jettison.RemoveOptions{RemoveContainers: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, report := range reports {
+		fmt.Println(report.Containers, report.Records, report.Err)
+	}
+	// Output:
+	// [running container web (0123456789ab)] [Untagged: app:1.0 Deleted: sha256:0cd425b88e8a2ed6b5d12dd2094b87ad88382dca6e6922f17be766fb1fd26e5b] <nil>
+	// [] [] conflict: unable to delete dd78e3d0e286 (cannot be forced) - image has dependent child images
+}
