@@ -21,6 +21,7 @@ CHECKS    ?= 2000
 # wants the headers of btrfs. A -tags on a command line takes the place of that in
 # GOFLAGS, so it has to name them too.
 TAGS := exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper,containers_image_openpgp
+INTEROP := interop,$(TAGS)
 export GOFLAGS := $(strip $(GOFLAGS) -tags=$(TAGS))
 
 ROOT := $(CURDIR)
@@ -55,18 +56,18 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 
 .PHONY: test-interop
 test-interop: ## Run the tests with skopeo, umoci, podman and containerd, which must be there; as root
-	@cd cmd/jettison && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop' .
-	@cd cmd/jettison && go test -count=1 -tags interop,$(TAGS) -short -bench . -benchtime 1x ./interop
-	@cd adapters/podman && go test -count=1 -tags interop,$(TAGS) -run '^TestInterop' .
-	@cd adapters/containerd && go test -count=1 -tags interop -run '^TestInterop' .
-	@go test -count=1 -tags interop ./internal/containerdtest
+	@cd cmd/jettison && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
+	@cd cmd/jettison && go test -count=1 -tags $(INTEROP) -short -bench . -benchtime 1x ./interop
+	@cd adapters/podman && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
+	@cd adapters/containerd && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
+	@go test -count=1 -tags $(INTEROP) ./internal/containerdtest
 
 .PHONY: crash
 crash: ## Kill a process at work KILLS times (500), a containerd RESTARTS times (50, as root); try LOSSES random losses (20) at each step of each operation
 	@JETTISON_TEST_KILLS=$(KILLS) JETTISON_TEST_LOSSES=$(LOSSES) \
 		go test -count=1 -timeout 2h -v -run '^(TestKilled|TestFaultCampaign)$$' ./diskstore
 	@cd adapters/containerd && JETTISON_TEST_DAEMON_KILLS=$(RESTARTS) \
-		go test -count=1 -timeout 2h -v -tags interop -run '^TestInteropDaemonKilled$$' .
+		go test -count=1 -timeout 2h -v -tags $(INTEROP) -run '^TestInteropDaemonKilled$$' .
 
 .PHONY: race
 race: ## Run the tests under the race detector (needs gcc)
@@ -108,7 +109,7 @@ compare: ## Compare with Docker's own code: every test, then the speed
 
 .PHONY: vet
 vet: ## Run go vet
-	@$(call each,go vet -tags interop,$(TAGS) ./...)
+	@$(call each,go vet -tags $(INTEROP) ./...)
 	@$(call outside,go vet ./...)
 
 .PHONY: lint
