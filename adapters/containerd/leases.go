@@ -108,12 +108,27 @@ func (s *state) stillThere(ctx context.Context, id digest.Digest) error {
 	return class.Errorf(class.NotFound, "image %s does not exist", id)
 }
 
-// Remove ends a lease of this package. Those of others are left alone.
+// Remove ends a lease of this package. What another program keeps the image by is
+// left alone, and the error of class Conflict says whose it is.
 func (s leaseStore) Remove(ctx context.Context, id digest.Digest, leaseID string) error {
 	if err := s.write(ctx); err != nil {
 		return err
 	}
+	held, err := s.Leases(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, l := range held {
+		if l.ID == leaseID && s.isForeign(l) {
+			return class.Errorf(class.Conflict, "containerd: %s %s is another program's, which has to end it", l.Kind, l.Owner)
+		}
+	}
 	return s.endLeases(ctx, func(l lease) bool { return l.target() == id && l.ID == ourPrefix+leaseID })
+}
+
+// isForeign reports whether what keeps an image is no lease of this package.
+func (s leaseStore) isForeign(l conflict.Lease) bool {
+	return !slices.ContainsFunc(s.uses.leases, func(other lease) bool { return other.isOurs() && other.ID == ourPrefix+l.ID })
 }
 
 // endLeases ends those leases of this package that are chosen.

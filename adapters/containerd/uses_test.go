@@ -367,3 +367,21 @@ func TestNewChecksServices(t *testing.T) {
 		t.Errorf("New without services: %v", err)
 	}
 }
+
+// What another program keeps an image by cannot be ended here, and that is said.
+func TestLeaseOfAnotherIsNotRemoved(t *testing.T) {
+	l := newLab(t, nil)
+	id := l.pull(t, "app", []string{"a"}, "docker.io/library/app:1")
+	ctx := l.engine.In(t.Context())
+	made, err := l.Services.Leases.Create(ctx, leases.WithID("pull"))
+	must(t, err)
+	must(t, l.Services.Leases.AddResource(ctx, made, leases.Resource{ID: id.String(), Type: "content"}))
+	err = l.backend.Update(t.Context(), func(stores jettison.Stores) error {
+		return stores.Leases.Remove(t.Context(), id, "pull")
+	})
+	wantRefusal(t, err, jettison.ErrConflict, "lease pull is another program's")
+	left, err := l.Services.Leases.List(ctx)
+	if err != nil || len(left) != 1 {
+		t.Errorf("leases: got %v, %v, want that of the pull", left, err)
+	}
+}

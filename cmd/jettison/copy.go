@@ -94,7 +94,7 @@ func (f *copyFlags) options(cmd *cobra.Command, set *settings, refs []string) (t
 		return opts, errors.New("the images are to be copied to where they are")
 	}
 	for _, store := range []string{f.from, f.to} {
-		place := settings{store: store, format: set.format}
+		place := settings{store: store, format: set.format, wait: max(set.wait, 1)}
 		if err := place.check(); err != nil {
 			return opts, err
 		}

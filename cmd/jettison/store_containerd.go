@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/containerd/containerd/v2/pkg/identifiers"
 	"github.com/pkg/errors"
@@ -21,8 +20,11 @@ func containerdKind() kind {
 	return kind{name: "containerd", title: "a containerd", check: checkContainerd, open: withContainerd}
 }
 
-// checkContainerd refuses a namespace that cannot be one.
+// checkContainerd refuses a namespace that cannot be one, and no time at all.
 func checkContainerd(s *settings, _ string) error {
+	if s.wait == 0 {
+		return errors.New("--wait 0s: a daemon needs some time to answer")
+	}
 	for _, namespace := range s.containerdNamespaces() {
 		if err := identifiers.Validate(namespace); err != nil {
 			return errors.Wrap(err, "--namespace")
@@ -42,7 +44,7 @@ func (s *settings) containerdNamespaces() []string {
 // The daemon has s.wait to answer for the first time; after that it may take as
 // long as it likes.
 func withContainerd(ctx context.Context, s *settings, address string, log *slog.Logger, fn func(*opened) error) (err error) {
-	dialing, cancel := context.WithTimeout(ctx, max(s.wait, time.Nanosecond))
+	dialing, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
 	namespaces := s.containerdNamespaces()
 	store, client, err := containerd.Dial(dialing, cmp.Or(address, os.Getenv("CONTAINERD_ADDRESS")),
