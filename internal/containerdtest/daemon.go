@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,7 @@ type Daemon struct {
 	running *exec.Cmd
 }
 
-// Start starts a daemon, with nothing in it, and waits until it answers. It ends
+// Start starts a daemon, with nothing in it, and waits until it listens. It ends
 // with the test, and with it the containers that were started in it. A test
 // without containerd, ctr or the rights of root fails.
 func Start(t testing.TB) *Daemon {
@@ -96,7 +97,7 @@ func (d *Daemon) Blob(digest string) string {
 }
 
 // Run starts the daemon on its directories, as they are, and waits until it
-// answers.
+// listens.
 func (d *Daemon) Run() {
 	d.t.Helper()
 	log, err := os.OpenFile(filepath.Join(d.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -111,13 +112,14 @@ func (d *Daemon) Run() {
 		d.t.Fatal(err)
 	}
 	d.running = cmd
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		out, err := d.Ctr("default", "version")
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		conn, err := net.Dial("unix", d.Address()) // it listens when all of it is ready
 		if err == nil {
+			_ = conn.Close() // nothing was said
 			return
 		}
 		if time.Since(begin) > patience {
-			d.t.Fatalf("containerd does not answer: %v\n%s\nits log: %s", err, out, d.log())
+			d.t.Fatalf("containerd does not listen: %v\nits log: %s", err, d.log())
 		}
 	}
 }
@@ -241,21 +243,16 @@ func (d *Daemon) end() {
 	}
 }
 
-// endTasks ends the containers that run, in every namespace.
+// endTasks ends the containers that run, in every namespace. Each has a directory.
 func (d *Daemon) endTasks() error {
-	namespaces, err := d.Ctr("default", "namespaces", "ls", "-q")
+	tasks, err := filepath.Glob(filepath.Join(d.dir, "state", "io.containerd.runtime.v2.task", "*", "*"))
 	if err != nil {
 		return err
 	}
-	for namespace := range strings.FieldsSeq(namespaces) {
-		tasks, err := d.Ctr(namespace, "tasks", "ls", "-q")
-		if err != nil {
+	for _, path := range tasks {
+		namespace := filepath.Base(filepath.Dir(path))
+		if _, err := d.Ctr(namespace, "tasks", "rm", "-f", filepath.Base(path)); err != nil {
 			return err
-		}
-		for task := range strings.FieldsSeq(tasks) {
-			if _, err := d.Ctr(namespace, "tasks", "rm", "-f", task); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
