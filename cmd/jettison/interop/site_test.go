@@ -78,10 +78,11 @@ func (s *site) podman(args ...string) answer {
 	}, args...)...)
 }
 
-// jettison runs the command on the same store.
+// jettison runs the command on the same store, which podman may keep locked for a
+// while when much else goes on.
 func (s *site) jettison(args ...string) answer {
 	s.t.Helper()
-	return s.run(jettisonPath, append([]string{"--store", s.storeName()}, args...)...)
+	return s.run(jettisonPath, append([]string{"--store", s.storeName(), "--wait", "1m"}, args...)...)
 }
 
 // storeName is the store as the command is told of it.
