@@ -98,7 +98,7 @@ func TestSpaceReclaimedIsMeasured(t *testing.T) {
 }
 
 // A container that goes takes with it the record that kept its image, where that
-// was asked for and the daemon can.
+// was asked for and the daemon can. The clock is late, for labels count seconds.
 func TestBackReferences(t *testing.T) {
 	for _, c := range []struct {
 		asked   bool
@@ -107,7 +107,7 @@ func TestBackReferences(t *testing.T) {
 	}{{true, "", true}, {true, "v2.2.0", true}, {true, "2.1.9", false}, {true, "1.6.20", false}, {false, "", false}} {
 		l := newLab(t, nil)
 		l.Services.Version = c.version
-		l.open(t, &containerd.Options{BackReferences: c.asked})
+		l.open(t, &containerd.Options{BackReferences: c.asked, Now: func() time.Time { return time.Now().Add(-time.Minute) }})
 		id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
 		run := fixture.Container{ID: "web", Image: "docker.io/library/app:1", Top: storetest.ChainID("os"), Running: true}
 		if err := l.engine.Run(t.Context(), run); err != nil {
@@ -123,7 +123,6 @@ func TestBackReferences(t *testing.T) {
 		if err := l.engine.RemoveContainer(t.Context(), "web"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // labels count seconds
 		l.collect(t)
 		if got := len(l.records(t)) == 0; got != c.want {
 			t.Errorf("%+v: the record has gone: %t", c, got)
