@@ -110,3 +110,17 @@ func TestReadOnlyPulledUp(t *testing.T) {
 		}
 	})
 }
+
+// A name that both stores have means the image of the store that can be changed, for
+// the library as for us.
+func TestReadOnlyHiddenName(t *testing.T) {
+	shared, f, _ := additional(t)
+	mine := f.image(spec{comment: "mine", names: []string{"localhost/app:1"}})
+	unchanged(t, shared.root, func() {
+		records, err := jettison.New(f.backend(nil), nil).ImageDelete(t.Context(), "localhost/app:1", jettison.RemoveOptions{})
+		f.check(err)
+		if diff := cmp.Diff([]string{"Untagged: localhost/app:1", "Deleted: " + mine.id.String()}, lines(records)); diff != "" {
+			t.Errorf("records (-want +got):\n%s", diff)
+		}
+	})
+}

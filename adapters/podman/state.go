@@ -73,8 +73,8 @@ func (s *Store) look(ctx context.Context, may access) (*state, error) {
 	return st, nil
 }
 
-// add adds the record of an image. The first of an ID counts: that of the store
-// which can be changed hides the same image in others.
+// add adds the record of an image. The first of an ID and of a name counts: that of
+// the store which can be changed hides those of others.
 func (st *state) add(ctx context.Context, record storage.Image) {
 	id, ok := imageID(record.ID)
 	if !ok {
@@ -90,7 +90,7 @@ func (st *state) add(ctx context.Context, record storage.Image) {
 	st.byID[id] = img
 	st.layers.attach(img)
 	for _, name := range record.Names {
-		if isReference(name) {
+		if st.byName[name] == nil && isReference(name) {
 			st.byName[name] = img
 		}
 	}
