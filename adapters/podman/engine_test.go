@@ -26,13 +26,14 @@ func kind() backends.Backend {
 			e := &engine{fixture: newFixture(t), byChain: make(map[digest.Digest]string)}
 			e.backend = e.fixture.backend(&podman.Options{
 				ShortNames: &podman.ShortNames{},
+				Logger:     e.log.logger(),
 				RemoveContainer: func(_ context.Context, c jettison.Container) error {
 					return e.DeleteContainer(c.ID) // Podman would do more
 				},
 			})
 			return backends.New(t, e.backend, e, st)
 		},
-		Capabilities: backends.Capabilities{Parents: true, Durable: true, RemovesContainers: true, Binding: true},
+		Capabilities: backends.Capabilities{Parents: true, Durable: true, RemovesContainers: true, Binding: true, Lists: true, Documents: true},
 	}
 }
 
@@ -43,6 +44,7 @@ type engine struct {
 	*fixture
 	backend jettison.Backend
 	byChain map[digest.Digest]string // storage IDs of layers
+	log     logged
 }
 
 var _ backends.TestEngine = (*engine)(nil)

@@ -15,15 +15,15 @@ import (
 
 // list makes a list of images as Podman does: an image without layers whose manifest
 // is an index.
-func (f *fixture) list(name string, instances ...*made) digest.Digest {
+func (f *fixture) list(name string, names []string, instances ...digest.Digest) digest.Digest {
 	f.t.Helper()
 	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []ocispec.Descriptor{}}
 	for _, instance := range instances {
-		index.Manifests = append(index.Manifests, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: instance.id, Size: 1})
+		index.Manifests = append(index.Manifests, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: instance, Size: 1})
 	}
 	data := f.json(index)
 	id := digest.FromString("list " + name) // Podman makes it up
-	_, err := f.CreateImage(id.Encoded(), []string{name}, "", "", &storage.ImageOptions{
+	_, err := f.CreateImage(id.Encoded(), names, "", "", &storage.ImageOptions{
 		BigData: []storage.ImageBigDataOption{{Key: storage.ImageDigestBigDataKey, Data: data}},
 	})
 	f.check(err)
@@ -35,8 +35,8 @@ func TestList(t *testing.T) {
 	f := newFixture(t)
 	app := f.image(spec{layers: []string{"os"}})
 	bare := f.image(spec{})
-	id := f.list("localhost/l:latest", app, bare)
-	f.list("localhost/empty:latest")
+	id := f.list("l", []string{"localhost/l:latest"}, app.id, bare.id)
+	f.list("empty", []string{"localhost/empty:latest"})
 	service := jettison.New(f.backend(nil), nil)
 
 	found, err := service.Resolve(t.Context(), "localhost/l")

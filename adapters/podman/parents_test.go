@@ -14,6 +14,7 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/podman"
+	"github.com/jettison-oci/jettison/internal/backends"
 )
 
 // family returns the parent and the children of an image.
@@ -113,7 +114,7 @@ func TestParentsWithoutLayers(t *testing.T) {
 	grandchild := f.image(spec{parent: child})
 	f.expectFamily("root", root, nil, child)
 	f.expectFamily("child", child, root, grandchild)
-	f.check(os.Remove(f.document(child, child.id.String())))
+	f.check(os.Remove(f.document(child.id, backends.Config)))
 	f.expectFamily("root of a damaged child", root, nil)
 	f.expectFamily("the damaged child", child, nil)
 	f.expectFamily("child of a damaged parent", grandchild, nil)

@@ -54,6 +54,12 @@ type Capabilities struct {
 	// Binding says that an image cannot be deleted while a container of it is there,
 	// not even by force.
 	Binding bool
+	// Lists says that a list of images is an image of its own, without layers: its
+	// engine is a [Lister].
+	Lists bool
+	// Documents says that an image may lack its manifest or its configuration, which
+	// is a warning: its engine is a [Spoiler].
+	Documents bool
 }
 
 // Fit returns the state without what the backend cannot keep.

@@ -17,6 +17,8 @@
 //	start|exit|discard CONTAINER
 //	lease IMAGE KIND OWNER [EXPIRES]   EXPIRES is a duration from now
 //	release OWNER
+//	list NAME IMAGE...             a list of images that is an image of its own
+//	lose|garble IMAGE manifest|config  the document is gone, or no document any more
 //	damage IMAGE                   its record becomes unreadable
 //	forget IMAGE                   its record goes, what names it stays
 //	relink IMAGE PARENT            the store says from now on that this is its parent
@@ -39,6 +41,7 @@
 //	state                          references, images and layers with their holders
 //	class CLASS                    the last error is of this class and of no other
 //	why                            the last error with everything that stands in the way
+//	warnings                       those of the store since the last time
 //
 // IDs are written by name, in arguments and in output: {app} is the full ID of
 // the image app, {app:12} are its first twelve digits, {app:hex} all of them;
@@ -132,6 +135,10 @@ func MissingFor(script string, b backends.Backend) string {
 		return "images that containers mount"
 	case !b.Unreadable && regexp.MustCompile(`(?m)^damage `).MatchString(script):
 		return "records that are damaged by themselves"
+	case !b.Lists && regexp.MustCompile(`(?m)^list `).MatchString(script):
+		return "lists that are images of their own"
+	case !b.Documents && regexp.MustCompile(`(?m)^(lose|garble) `).MatchString(script):
+		return "documents that can be lost"
 	case b.Binding && takesBindingForSoft(script):
 		return "images that go before their containers"
 	case !b.Content && regexp.MustCompile(`(?m) size=[0-9]|--keep-storage|--disk`).MatchString(script):
@@ -204,6 +211,7 @@ func scriptCommands() map[string]scriptCommand {
 		"damage": (*call).damage, "forget": (*call).forget, "relink": (*call).relink,
 		"fail": (*call).fail, "complete": (*call).complete, "digests": (*call).digests, "clock": (*call).clock, "use": (*call).use, "prune": (*call).prune,
 		"rmi": (*call).rmi, "plan": (*call).plan, "apply": (*call).apply, "race": (*call).race, "together": (*call).together,
+		"list": (*call).list, "lose": (*call).lose, "garble": (*call).garble, "warnings": (*call).warnings,
 		"events": (*call).events, "state": (*call).state, "class": (*call).class, "why": (*call).why,
 	}
 }
