@@ -13,6 +13,10 @@ import (
 	"go.podman.io/storage"
 )
 
+// maxDocument is the size of the largest manifest or configuration that is read, in
+// bytes. Podman itself pulls none above 4 MiB.
+const maxDocument = 8 << 20
+
 // A config is what the documents of an image tell. It is never changed.
 type config struct {
 	// from names the documents that were read.
@@ -69,6 +73,9 @@ func (st *state) config(ctx context.Context, img *image) (*config, error) {
 	if known := st.owner.configs.get(img.id); known != nil && known.from == from {
 		return known, nil
 	}
+	if read, ok := st.damaged[img.id]; ok {
+		return read, nil
+	}
 	read, damage := st.readConfig(img)
 	if damage == nil {
 		read.from = from
@@ -78,10 +85,8 @@ func (st *state) config(ctx context.Context, img *image) (*config, error) {
 	if _, err := st.owner.store.Image(img.ID); err != nil {
 		return nil, storageError(err) // it is another's deletion, and no damage
 	}
-	if !st.warned[img.id] {
-		st.warned[img.id] = true
-		st.owner.log.WarnContext(ctx, "image is damaged", "image", img.id, "error", damage)
-	}
+	st.damaged[img.id] = read
+	st.owner.log.WarnContext(ctx, "image is damaged", "image", img.id, "error", damage)
 	return read, nil
 }
 
@@ -101,7 +106,7 @@ func (st *state) readConfig(img *image) (*config, error) {
 	if damage == nil && manifest.Config != nil && !slices.Contains(img.BigDataNames, key) {
 		key = manifest.Config.Digest.String()
 	}
-	data, err := st.owner.store.ImageBigData(img.ID, key)
+	data, err := st.document(img, key)
 	if err != nil {
 		return nil, errors.WithMessage(err, "configuration")
 	}
@@ -118,9 +123,17 @@ type manifest struct {
 	Manifests []ocispec.Descriptor `json:"manifests"`
 }
 
+// document reads a document of the image, unless it is too large to be one.
+func (st *state) document(img *image, key string) ([]byte, error) {
+	if size := img.BigDataSizes[key]; size > maxDocument {
+		return nil, errors.Errorf("its %d bytes are more than the %d MiB that are read", size, maxDocument>>20)
+	}
+	return st.owner.store.ImageBigData(img.ID, key)
+}
+
 func (st *state) readManifest(img *image) (manifest, error) {
 	var read manifest
-	data, err := st.owner.store.ImageBigData(img.ID, storage.ImageDigestBigDataKey)
+	data, err := st.document(img, storage.ImageDigestBigDataKey)
 	if err == nil {
 		err = json.Unmarshal(data, &read)
 	}

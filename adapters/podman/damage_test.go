@@ -4,24 +4,30 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/podman"
 	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/internal/backends"
 )
 
+// key is what the store calls a document of an image.
+func (f *fixture) key(id digest.Digest, document backends.Document) string {
+	if document == backends.Config {
+		return id.String()
+	}
+	return string(document)
+}
+
 // document is the file of a document of an image.
 func (f *fixture) document(id digest.Digest, document backends.Document) string {
 	f.t.Helper()
-	key := string(document)
-	if document == backends.Config {
-		key = id.String()
-	}
-	data, err := f.ImageBigData(id.Encoded(), key)
+	data, err := f.ImageBigData(id.Encoded(), f.key(id, document))
 	f.check(err)
 	found := ""
 	for path := range listing(f.t, filepath.Join(f.root, "vfs-images", id.Encoded())) {
@@ -30,7 +36,7 @@ func (f *fixture) document(id digest.Digest, document backends.Document) string 
 		}
 	}
 	if found == "" {
-		f.t.Fatalf("image %s has no file for %s", id, key)
+		f.t.Fatalf("image %s has no file for its %s", id, document)
 	}
 	return found
 }
@@ -49,5 +55,25 @@ func TestDamagedLabels(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"Deleted: " + gone.id.String()}, lines(report.ImagesDeleted)); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+// A document that is larger than any of an image is not read, which is damage.
+func TestLargeDocuments(t *testing.T) {
+	f := newFixture(t)
+	huge := append(bytes.Repeat([]byte(" "), 8<<20), "{}"...)
+	anyDigest := func([]byte) (digest.Digest, error) { return digest.FromString("any"), nil }
+	for _, document := range []backends.Document{backends.Manifest, backends.Config} {
+		m := f.image(spec{comment: string(document)})
+		f.check(f.SetImageBigData(m.id.Encoded(), f.key(m.id, document), huge, anyDigest))
+		var log logged
+		records, err := jettison.New(f.backend(&podman.Options{Logger: log.logger()}), nil).ImageDelete(t.Context(), m.id.String(), jettison.RemoveOptions{})
+		f.check(err)
+		if diff := cmp.Diff([]string{"Deleted: " + m.id.String()}, lines(records)); diff != "" {
+			t.Errorf("records (-want +got):\n%s", diff)
+		}
+		if said := strings.Join(log.take(), "\n"); !strings.Contains(said, "8388610 bytes are more than the 8 MiB") {
+			t.Errorf("%s: got the warnings %q, want one that it is too large", document, said)
+		}
 	}
 }

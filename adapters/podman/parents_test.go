@@ -156,3 +156,29 @@ func TestFewDocumentsAreRead(t *testing.T) {
 		t.Errorf("documents that were read (-want +got):\n%s", diff)
 	}
 }
+
+// A prune reads the documents of each image once, however many images may be each
+// other's parents; damaged ones once more for each look at the store.
+func TestDocumentsAreReadOnce(t *testing.T) {
+	f := newFixture(t)
+	want := make(map[string]int)
+	for i := range 20 {
+		whole := f.image(spec{layers: []string{"os"}, comment: fmt.Sprint("whole ", i)})
+		want[whole.id.Encoded()] = 2 // manifest and configuration
+	}
+	for i := range 5 {
+		damaged := f.image(spec{layers: []string{"os"}, comment: fmt.Sprint("damaged ", i)})
+		f.check(os.Remove(f.document(damaged.id, backends.Config)))
+		want[damaged.id.Encoded()] = 4 // the look that chooses, and that which deletes
+		want[f.list(fmt.Sprint(i), nil).Encoded()] = 1
+	}
+	store := &counting{Store: f.Store, read: make(map[string]int)}
+	report, err := jettison.New(podman.New(store, nil), nil).ImagesPrune(t.Context(), jettison.PruneOptions{All: true})
+	f.check(err)
+	if len(report.ImagesDeleted) != 30+1 { // and the layer
+		t.Errorf("records: %v", report.ImagesDeleted)
+	}
+	if diff := cmp.Diff(want, store.read); diff != "" {
+		t.Errorf("documents that were read (-want +got):\n%s", diff)
+	}
+}

@@ -33,7 +33,7 @@ type state struct {
 	layers     *layers
 	containers []storage.Container
 	parents    map[digest.Digest]digest.Digest // those that were computed
-	warned     map[digest.Digest]bool
+	damaged    map[digest.Digest]*config       // what is readable of such images, each told of once
 }
 
 // An image is the record of an image in the store.
@@ -64,7 +64,7 @@ func (s *Store) look(ctx context.Context, may access) (*state, error) {
 		layers:     newLayers(found),
 		containers: found.Containers,
 		parents:    make(map[digest.Digest]digest.Digest),
-		warned:     make(map[digest.Digest]bool),
+		damaged:    make(map[digest.Digest]*config),
 	}
 	for _, record := range found.Images {
 		st.add(ctx, record)
