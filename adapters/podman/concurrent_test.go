@@ -2,12 +2,15 @@ package podman_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/podman"
@@ -125,4 +128,56 @@ func TestProcessesAtOnce(t *testing.T) {
 		all = append(all, strings.Split(strings.TrimSpace(outputs[i].String()), "\n")...)
 	}
 	f.checkGone(images, all)
+}
+
+// Whoever updates again and again, as a prune in batches does, lets those who wait go
+// first.
+func TestTurns(t *testing.T) {
+	f := newFixture(t)
+	busy := f.backend(nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	turns := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		for ctx.Err() == nil {
+			err := busy.Update(t.Context(), func(jettison.Stores) error {
+				select {
+				case turns <- struct{}{}:
+				default:
+				}
+				time.Sleep(10 * time.Millisecond)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 10 {
+		<-turns
+		if err := f.backend(&podman.Options{LockTimeout: 3 * time.Second}).Update(t.Context(), nothing); err != nil {
+			t.Error(err)
+		}
+	}
+	cancel()
+	group.Wait()
+}
+
+// Whoever waits in vain for another's update is told whose it is, not who else waits.
+func TestTurnOfOthers(t *testing.T) {
+	f := newFixture(t)
+	f.check(f.backend(nil).Update(t.Context(), nothing))
+	path := filepath.Join(f.runRoot, "vfs-locks", "jettison.lock")
+	pid, _ := holder(t, path)
+	waiting := make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { waiting <- f.backend(nil).Update(ctx, nothing) }()
+	for range 3 {
+		err := f.backend(&podman.Options{LockTimeout: 20 * time.Millisecond}).Update(t.Context(), nothing)
+		checkLocked(t, "Update", path, pid, err)
+	}
+	cancel()
+	if err := <-waiting; !errors.Is(err, context.Canceled) {
+		t.Errorf("who waits: got %v, want an error that wraps that of the context", err)
+	}
 }

@@ -18,8 +18,13 @@ import (
 // incomplete for a while.
 func (l layout) checkLayers(ctx context.Context, deadline time.Time) error {
 	for _, records := range l.layerRecords() {
-		check := func() error { return checkComplete(records.path) }
-		if err := awaitLock(ctx, records.lock, deadline, reading, check); err != nil {
+		release, err := acquire(ctx, records.lock, deadline, reading)
+		if err != nil {
+			return err
+		}
+		err = checkComplete(records.path)
+		release()
+		if err != nil {
 			return err
 		}
 	}

@@ -58,6 +58,11 @@ func (l layout) locks() []string {
 // updates is the lock that an Update holds. Podman does not know it.
 func (l layout) updates() string { return filepath.Join(l.kind(l.runRoot, "locks"), "jettison.lock") }
 
+// nextUpdate is the lock that the Update holds whose turn is next.
+func (l layout) nextUpdate() string {
+	return filepath.Join(l.kind(l.runRoot, "locks"), "jettison-next.lock")
+}
+
 // A lockedFile is a file of records and the lock that guards it.
 type lockedFile struct{ path, lock string }
 

@@ -24,26 +24,50 @@ const (
 func (l layout) await(ctx context.Context, timeout time.Duration, may access) error {
 	deadline := time.Now().Add(timeout)
 	for _, path := range l.locks() {
-		if err := awaitLock(ctx, path, deadline, may, nil); err != nil {
+		release, err := acquire(ctx, path, deadline, may)
+		if err != nil {
 			return err
 		}
+		release()
 	}
 	return l.checkLayers(ctx, deadline)
 }
 
-// awaitLock waits until the lock is free, and runs fn, if there is one, while it
-// is held.
-func awaitLock(ctx context.Context, path string, deadline time.Time, may access, fn func() error) error {
+// takeTurn waits until no other Update runs, and returns what ends the turn. Whoever
+// is next holds a lock of its own, so that one that updates again and again, as a prune
+// does, is not always first.
+func (l layout) takeTurn(ctx context.Context, timeout time.Duration) (end func(), err error) {
+	deadline := time.Now().Add(timeout)
+	next, err := acquire(ctx, l.nextUpdate(), deadline, writing)
+	var locked *LockedError
+	if errors.As(err, &locked) { // by one who waits, too
+		return nil, &LockedError{Path: l.updates(), Holder: lockHolder(l.updates())}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer next()
+	return acquire(ctx, l.updates(), deadline, writing)
+}
+
+// acquire waits for the lock, and returns what lets it go.
+func acquire(ctx context.Context, path string, deadline time.Time, may access) (release func(), err error) {
+	lock, err := lockfile.GetLockFile(path)
+	if err != nil {
+		return nil, systemError(err)
+	}
 	for pause := firstTry; ; pause = min(2*pause, lastTry) {
 		if err := ctx.Err(); err != nil {
-			return class.Errorf(class.Unavailable, "wait for %s: %w", path, err)
+			return nil, class.Errorf(class.Unavailable, "wait for %s: %w", path, err)
 		}
-		free, err := tryLock(path, may, fn)
-		if err != nil || free {
-			return err
-		}
-		if !time.Now().Before(deadline) {
-			return &LockedError{Path: path, Holder: lockHolder(path)}
+		free, err := try(lock, may)
+		switch {
+		case err != nil:
+			return nil, err
+		case free:
+			return lock.Unlock, nil
+		case !time.Now().Before(deadline):
+			return nil, &LockedError{Path: path, Holder: lockHolder(path)}
 		}
 		select {
 		case <-ctx.Done():
@@ -52,27 +76,17 @@ func awaitLock(ctx context.Context, path string, deadline time.Time, may access,
 	}
 }
 
-// tryLock runs fn with the lock held and reports whether it could be had. For
-// reading nobody prevents it who only reads too.
-func tryLock(path string, may access, fn func() error) (bool, error) {
-	lock, err := lockfile.GetLockFile(path)
-	if err != nil {
+// try takes the lock, unless somebody holds it. For reading nobody prevents that who
+// only reads too.
+func try(lock *lockfile.LockFile, may access) (free bool, err error) {
+	if may == writing {
+		err = lock.TryLock()
+	} else {
+		err = lock.TryRLock()
+	}
+	var path *fs.PathError // else somebody holds it
+	if errors.As(err, &path) {
 		return false, systemError(err)
 	}
-	try := lock.TryRLock
-	if may == writing {
-		try = lock.TryLock
-	}
-	if err := try(); err != nil {
-		var path *fs.PathError // else somebody holds it
-		if errors.As(err, &path) {
-			return false, systemError(err)
-		}
-		return false, nil
-	}
-	defer lock.Unlock()
-	if fn == nil {
-		return true, nil
-	}
-	return true, fn()
+	return err == nil, nil
 }

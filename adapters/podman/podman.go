@@ -160,22 +160,25 @@ func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error 
 }
 
 // Update runs fn while no other Update of this package runs, in this process or
-// in another one that has the same run root. The library has no transaction over
-// several calls: each change stands by itself (see [jettison.Partial]). What
-// Podman changes meanwhile is noticed by the change that it concerns, which is
-// refused then. Errors are those of View.
+// in another one that has the same run root. They take turns: whoever updates again
+// and again lets those who wait go first. The library has no transaction over several
+// calls: each change stands by itself (see [jettison.Partial]). What Podman changes
+// meanwhile is noticed by the change that it concerns, which is refused then. Errors
+// are those of View.
 func (s *Store) Update(ctx context.Context, fn func(jettison.Stores) error) error {
 	end, err := s.begin(ctx, views)
 	if err != nil {
 		return err
 	}
 	defer end()
-	update := func() error {
-		st, err := s.look(ctx, writing)
-		if err != nil {
-			return err
-		}
-		return fn(st.stores())
+	endTurn, err := s.layout.takeTurn(ctx, s.timeout)
+	if err != nil {
+		return err
 	}
-	return awaitLock(ctx, s.layout.updates(), time.Now().Add(s.timeout), writing, update)
+	defer endTurn()
+	st, err := s.look(ctx, writing)
+	if err != nil {
+		return err
+	}
+	return fn(st.stores())
 }
