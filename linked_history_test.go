@@ -23,7 +23,7 @@ import (
 
 // One random history of images, indexes and what is about them leads to the same
 // records and the same state on every backend that knows of them, those of a
-// model written from the rules M1 to M3 and S1 to S5. What a plan says is what
+// model written from the rules M1 to M3 and S1 to S5, with D17. What a plan says is what
 // is done (P9), and an index has the bytes that the rule M2 says. In the end each
 // store fits together.
 func TestLinkedHistory(t *testing.T) {
@@ -35,8 +35,9 @@ func TestLinkedHistory(t *testing.T) {
 			images: make(map[digest.Digest]linkedImage), refs: make(map[string]modelRef), containers: make(map[string]jettison.Container),
 		}}
 		durable := rapid.IntRange(0, 9).Draw(rt, "with disk") == 9
+		h.removes = rapid.Bool().Draw(rt, "with those that remove containers")
 		for _, b := range backends.All() {
-			if b.Referrers && b.Platforms && (!b.Durable || durable) {
+			if b.Referrers && b.Platforms && (!b.Durable || durable) && (!h.removes || b.RemovesContainers) {
 				h.add(b.Name, b.Open(tb, storetest.State{}))
 			}
 		}
@@ -60,6 +61,8 @@ type linkedHistory struct {
 	pool  []linkedImage
 	names []string
 	next  int // number of the next container
+	// removes says that all the backends can remove containers.
+	removes bool
 }
 
 func (h *linkedHistory) add(name string, o *backends.Opened) {
@@ -239,6 +242,9 @@ func (h *linkedHistory) tag(t *rapid.T) {
 func (h *linkedHistory) use(t *rapid.T) {
 	h.next++
 	c := jettison.Container{ID: fmt.Sprintf("c%013d", h.next), Image: h.there(t), Running: rapid.Bool().Draw(t, "running")}
+	if rapid.IntRange(0, 2).Draw(t, "mounts") == 0 {
+		c.Mounts = []digest.Digest{h.there(t)}
+	}
 	h.model.containers[c.ID] = c
 	h.each(t, "", func(r *run) error { return r.opened.AddContainer(t.Context(), c) })
 }
@@ -265,7 +271,10 @@ func (h *linkedHistory) delete(t *rapid.T) {
 	for rapid.IntRange(0, 2).Draw(t, "more") == 2 {
 		texts = append(texts, h.text(t))
 	}
-	opts := jettison.RemoveOptions{Force: rapid.Bool().Draw(t, "force")}
+	opts := jettison.RemoveOptions{
+		Force: rapid.Bool().Draw(t, "force"), RemoveContainers: h.removes && rapid.Bool().Draw(t, "remove containers"),
+		Ignore: rapid.IntRange(0, 3).Draw(t, "ignore") == 0,
+	}
 	if rapid.IntRange(0, 2).Draw(t, "by platform") == 0 {
 		for range rapid.IntRange(1, 2).Draw(t, "platforms") {
 			opts.Platforms = append(opts.Platforms, rapid.SampledFrom([]ocispec.Platform{
@@ -280,8 +289,13 @@ func (h *linkedHistory) delete(t *rapid.T) {
 	apply := rapid.Bool().Draw(t, "apply")
 	want := h.model.delete(texts, opts)
 	var all linkedReport
+	var events []string
 	for _, r := range want {
 		all.Records = append(all.Records, r.Records...)
+		for _, id := range r.Removed {
+			events = append(events, "Removed: "+id)
+		}
+		events = append(events, r.Records...)
 	}
 	for _, r := range h.runs {
 		r.events = nil
@@ -291,7 +305,7 @@ func (h *linkedHistory) delete(t *rapid.T) {
 		}
 		var got []linkedReport
 		for _, removal := range plan.Removals {
-			got = append(got, linkedReport{recordLines(removal.Records()), whyLines(removal.Kept), classOf(removal.Err)})
+			got = append(got, linkedReport{ids(removal.Containers()), recordLines(removal.Records()), whyLines(removal.Kept), classOf(removal.Err)})
 		}
 		compareLinked(t, r.name+": plan", got, want)
 		if apply {
@@ -307,11 +321,11 @@ func (h *linkedHistory) delete(t *rapid.T) {
 			}
 			got = nil
 			for _, report := range reports {
-				got = append(got, linkedReport{recordLines(report.Records), whyLines(report.Kept), classOf(report.Err)})
+				got = append(got, linkedReport{ids(report.Containers), recordLines(report.Records), whyLines(report.Kept), classOf(report.Err)})
 			}
 			compareLinked(t, r.name+": deletion", got, want)
 		}
-		h.compareEvents(t, r, all.Records)
+		h.compareEvents(t, r, events)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 // A linkedReport is what the model expects of one reference of a call, or of a
 // prune.
 type linkedReport struct {
+	Removed []string // IDs of containers
 	Records []string
 	Kept    []string // each image with the kind of the reason
 	Err     string   // the class
@@ -28,11 +29,36 @@ func (r *linkedReport) keep(id digest.Digest, why jettison.Why) {
 // used reports whether containers use the image: those that run, or any.
 func (m *linked) used(id digest.Digest, stopped bool) bool {
 	for _, c := range m.containers {
-		if c.Image == id && (c.Running || stopped) {
+		if uses(c, id) && (c.Running || stopped) {
 			return true
 		}
 	}
 	return false
+}
+
+func uses(c jettison.Container, id digest.Digest) bool {
+	return c.Image == id || slices.Contains(c.Mounts, id) // D13
+}
+
+// removeUsers is what D17 does first.
+func (m *linked) removeUsers(r *linkedReport, id digest.Digest) {
+	for _, user := range slices.Sorted(maps.Keys(m.containers)) {
+		if uses(m.containers[user], id) {
+			delete(m.containers, user)
+			r.Removed = append(r.Removed, user)
+		}
+	}
+}
+
+// goesBut reports whether the image would go with this reference but for its
+// containers (D17).
+func (m *linked) goesBut(id digest.Digest, ref reference.Named) bool {
+	without := &linked{images: m.images, refs: maps.Clone(m.refs)}
+	without.untag(&linkedReport{}, ref)
+	if _, isTag := ref.(reference.Tagged); isTag {
+		without.untagDigests(&linkedReport{}, id, ref.Name())
+	}
+	return len(without.refsOf(id)) == 0 && !without.held(id)
 }
 
 // delete is ImagesDelete (D16).
@@ -77,13 +103,13 @@ func (m *linked) deleteOne(r *linkedReport, text string, opts jettison.RemoveOpt
 		return
 	}
 	if !there {
-		r.Err = "NotFound"
+		r.notFound(opts)
 		return
 	}
 	going := make(map[digest.Digest]bool)
 	for _, want := range opts.Platforms {
 		if !m.suits(img, want, going) {
-			r.Err = "NotFound"
+			r.notFound(opts)
 			return
 		}
 	}
@@ -92,10 +118,17 @@ func (m *linked) deleteOne(r *linkedReport, text string, opts jettison.RemoveOpt
 		return
 	}
 	if ref != nil {
-		m.deleteRef(r, id, ref, opts.Force)
+		m.deleteRef(r, id, ref, opts)
 		return
 	}
-	m.deleteID(r, id, opts.Force)
+	m.deleteID(r, id, opts)
+}
+
+// notFound is an error unless it is ignored (D17).
+func (r *linkedReport) notFound(opts jettison.RemoveOptions) {
+	if !opts.Ignore {
+		r.Err = "NotFound"
+	}
 }
 
 // suits is R8, and for an index M2: it adds the manifests of the platform, and
@@ -181,8 +214,11 @@ func (m *linked) addLayers(r *linkedReport, img, next linkedImage, holders map[d
 }
 
 // deleteRef is D1 to D5.
-func (m *linked) deleteRef(r *linkedReport, id digest.Digest, ref reference.Named, force bool) {
-	if !force && oneReference(m.refsOf(id)) && m.used(id, true) { // D1
+func (m *linked) deleteRef(r *linkedReport, id digest.Digest, ref reference.Named, opts jettison.RemoveOptions) {
+	if opts.RemoveContainers && m.goesBut(id, ref) {
+		m.removeUsers(r, id)
+	}
+	if !opts.Force && oneReference(m.refsOf(id)) && m.used(id, true) { // D1
 		r.Err = "Conflict"
 		return
 	}
@@ -196,7 +232,7 @@ func (m *linked) deleteRef(r *linkedReport, id digest.Digest, ref reference.Name
 	switch {
 	case m.held(id): // S1
 		r.keep(id, jettison.WhyReferrer)
-	case m.used(id, !force): // D5
+	case m.used(id, !opts.Force): // D5
 		r.keep(id, jettison.WhyConflict)
 	default:
 		m.deleteImage(r, id)
@@ -223,11 +259,15 @@ func (m *linked) untagDigests(r *linkedReport, id digest.Digest, repository stri
 }
 
 // deleteID is D6 to D8.
-func (m *linked) deleteID(r *linkedReport, id digest.Digest, force bool) {
+func (m *linked) deleteID(r *linkedReport, id digest.Digest, opts jettison.RemoveOptions) {
 	refs := m.refsOf(id)
-	if m.used(id, !force) || !force && len(refs) > 0 && !oneReference(refs) {
+	used := m.used(id, !opts.Force) && !opts.RemoveContainers
+	if used || !opts.Force && len(refs) > 0 && !oneReference(refs) {
 		r.Err = "Conflict"
 		return
+	}
+	if opts.RemoveContainers {
+		m.removeUsers(r, id)
 	}
 	for _, ref := range refs {
 		m.untag(r, ref)
