@@ -65,11 +65,10 @@ type SavedImage struct {
 }
 
 // Save writes the images that refs mean to path, all or none, and reports them
-// in the order asked for. References are resolved by the rules R1 to R7, but,
-// as with docker save, the mere name of a repository means all its tags. An
-// image gets the tags by which it was asked for; asked for by its ID or a
-// digest it gets none. Without refs, all images of the store and all tags are
-// saved.
+// in the order asked for. References are resolved by the rules R1 to R7, R9 and
+// R10, but, as with docker save, the mere name of a repository means all its tags.
+// An image gets the tags by which it was asked for; asked for by its ID or a digest
+// it gets none. Without refs, all images of the store and all tags are saved.
 //
 // In the OCI formats, what is about the images, and about that, comes after them
 // (rule S1), listed in index.json too: without a name, but for the tags that say
