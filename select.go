@@ -16,11 +16,15 @@ import (
 // several goroutines.
 type Selection struct{ pruner *pruner }
 
-// Select looks for the images that the filters name. The error is of class
+// Select looks for the images that the filters name; nil filters choose every
+// image. The error is of class
 // NotFound when an image of "before" or "since" is not there, and of class
 // InvalidArgument when it does not say when it was created or the two contradict
 // each other.
 func (s *Service) Select(ctx context.Context, stores Stores, filters *filter.Filter) (*Selection, error) {
+	if filters == nil {
+		filters = &filter.Filter{}
+	}
 	p := s.pruner(stores, &pruning{filter: filters})
 	p.found = &survey{}
 	if err := p.resolveBounds(ctx); err != nil {
@@ -32,9 +36,15 @@ func (s *Service) Select(ctx context.Context, stores Stores, filters *filter.Fil
 // Chooses reports whether all filters choose an image, which has these
 // references. For "dangling" that is one without tags of its own, without
 // children, and not about an image that is there; for "orphaned" one that is
-// about images of which none is there, and has no references of its own.
+// about images of which none is there, and has no references of its own. The error
+// is that of the stores.
 func (s *Selection) Chooses(ctx context.Context, img imagestore.Image, refs []reference.Named) (bool, error) {
-	p := s.pruner
+	chosen, err := s.pruner.selects(ctx, img, refs)
+	return chosen, classify(err)
+}
+
+// selects is [Selection.Chooses].
+func (p *pruner) selects(ctx context.Context, img imagestore.Image, refs []reference.Named) (bool, error) {
 	if p.excludedBy(img) != "" || !p.policy.filter.MatchReferences(refs) {
 		return false, nil
 	}

@@ -1,9 +1,12 @@
 package jettison_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/filter"
@@ -75,4 +78,49 @@ func TestSelect(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nil filters choose every image, and an error of the stores has a class (E1).
+func TestSelectWithoutFilters(t *testing.T) {
+	app := storetest.Spec{Name: "app"}.Image()
+	o := backends.All()[1].Open(t, storetest.State{Images: []storetest.Image{app}})
+	service := jettison.New(o.Backend, nil)
+	err := o.Backend.View(t.Context(), func(stores jettison.Stores) error {
+		selection, err := service.Select(t.Context(), stores, nil)
+		if err != nil {
+			return err
+		}
+		img, err := stores.Images.Get(t.Context(), app.ID())
+		if err != nil {
+			return err
+		}
+		if chosen, err := selection.Chooses(t.Context(), img, nil); !chosen || err != nil {
+			t.Errorf("got %t and error %v, want the image", chosen, err)
+		}
+		dangling, err := filter.New(filter.Args{filter.Dangling: {"true"}}, time.Time{})
+		if err != nil {
+			return err
+		}
+		if selection, err = service.Select(t.Context(), failingChildren(stores), dangling); err != nil {
+			return err
+		}
+		_, err = selection.Chooses(t.Context(), img, nil)
+		wantClass(t, "children that cannot be read", err, "Internal")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// failingChildren are stores in which the children of an image cannot be read.
+func failingChildren(stores jettison.Stores) jettison.Stores {
+	stores.Images = childless{stores.Images}
+	return stores
+}
+
+type childless struct{ jettison.ImageStore }
+
+func (childless) Children(context.Context, digest.Digest) ([]digest.Digest, error) {
+	return nil, errDisk
 }
