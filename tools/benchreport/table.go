@@ -25,7 +25,11 @@ type column struct {
 // size, written as a number.
 type row struct{ text, series string }
 
-func tables() []table {
+// tables are all that a page may have.
+func tables() []table { return append(ownTables(), peerTables()...) }
+
+// ownTables are those of stores on disk, and of loading.
+func ownTables() []table {
 	micros := []column{
 		{"bbolt", "bbolt-µs", duration},
 		{"Jettison", "jettison-µs", duration},
@@ -59,6 +63,21 @@ func tables() []table {
 			{"Jettison / bbolt", "jettison/bbolt", number},
 			{"Jettison / Docker", "jettison/docker", number},
 		}, []row{{"%s at once", "Callers/callers"}}},
+		{"load", []column{
+			{"`sha256sum`, `cp`, `sync`", "commands-MB/s", number},
+			{"Jettison", "jettison-MB/s", number},
+			{"SHA-256 alone", "sha256-MB/s", number},
+			{"Jettison / commands", "jettison/commands", number},
+		}, []row{
+			{"OCI image layout, a layer of %s MiB", "Load/layout/MiB"},
+			{"docker-archive, a layer of %s MiB", "Load/docker-archive/MiB"},
+		}},
+	}
+}
+
+// peerTables are those beside other tools on stores that are theirs too.
+func peerTables() []table {
+	return []table{
 		{"layouts", []column{
 			{"Jettison", "jettison-µs", duration},
 			{"oras-go", "oras-µs", duration},
@@ -95,15 +114,6 @@ func tables() []table {
 			{"remove one image of %s", "Podman/one/images"},
 			{"remove ten images of %s in one call", "Podman/ten/images"},
 			{"prune all of %s images", "Podman/prune/images"},
-		}},
-		{"load", []column{
-			{"`sha256sum`, `cp`, `sync`", "commands-MB/s", number},
-			{"Jettison", "jettison-MB/s", number},
-			{"SHA-256 alone", "sha256-MB/s", number},
-			{"Jettison / commands", "jettison/commands", number},
-		}, []row{
-			{"OCI image layout, a layer of %s MiB", "Load/layout/MiB"},
-			{"docker-archive, a layer of %s MiB", "Load/docker-archive/MiB"},
 		}},
 	}
 }
