@@ -50,7 +50,7 @@ func (s *countedStore) DeleteNamed(ctx context.Context, id digest.Digest, refs [
 	if err := s.writes.write(); err != nil {
 		return len(refs), imagestore.Removed{}, err
 	}
-	removed, err := s.MapImages.Delete(ctx, id)
+	removed, err := s.Delete(ctx, id)
 	return len(refs), removed, err
 }
 
