@@ -1,0 +1,120 @@
+package containerd_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/containerd/containerd/v2/core/leases"
+	continuity "github.com/containerd/continuity/fs"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
+	"github.com/jettison-oci/jettison/storetest"
+)
+
+// Content that another namespace has too is not said to have gone.
+func TestSharedContentIsNotReclaimed(t *testing.T) {
+	l := newLab(t, nil)
+	o := fixture.NewObject(storetest.Spec{Name: "app", Layers: []string{"os"}, LayerSize: 5000}.Image(), fixture.Snapshotter)
+	other := &fixture.Engine{Services: l.Services, Namespace: "other", Snapshotter: fixture.Snapshotter}
+	for _, e := range []*fixture.Engine{l.engine, other} {
+		if err := e.Pull(t.Context(), o, "", "docker.io/library/app:1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := l.service.ImagesPrune(t.Context(), jettison.PruneOptions{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	used, err := l.Services.Snapshotter(fixture.Snapshotter).Usage(other.In(t.Context()), storetest.ChainID("os").String())
+	if err != nil || report.SpaceReclaimed != used.Size {
+		t.Errorf("reclaimed %d, want the %d of the snapshot alone (%v)", report.SpaceReclaimed, used.Size, err)
+	}
+}
+
+// What a prune says that it freed is what is no longer on disk.
+func TestSpaceReclaimedIsMeasured(t *testing.T) {
+	l := newLab(t, nil)
+	l.pull(t, "app", []string{"os", "app"}, "docker.io/library/app:1")
+	l.pull(t, "base", []string{"os"}, "docker.io/library/base:1")
+	if err := l.engine.Run(t.Context(), fixture.Container{ID: "db", Image: "docker.io/library/base:1", Top: storetest.ChainID("os")}); err != nil {
+		t.Fatal(err)
+	}
+	before := l.diskUsage(t)
+	report, err := l.service.ImagesPrune(t.Context(), jettison.PruneOptions{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if freed := before - l.diskUsage(t); report.SpaceReclaimed != freed || freed == 0 {
+		t.Errorf("reclaimed %d, freed %d", report.SpaceReclaimed, freed)
+	}
+}
+
+// What is reported to have gone is looked for: a lease that was taken meanwhile
+// keeps it.
+func TestWhatStaysIsNotClaimed(t *testing.T) {
+	l := newLab(t, nil)
+	l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	ctx := l.engine.In(t.Context())
+	l.meter.before = func(name string) {
+		if name != "garbage" {
+			return
+		}
+		held, err := l.Services.Leases.Create(ctx, leases.WithID("late"))
+		if err != nil {
+			t.Error(err)
+		}
+		resource := leases.Resource{ID: storetest.ChainID("os").String(), Type: "snapshots/" + fixture.Snapshotter}
+		if err := l.Services.Leases.AddResource(ctx, held, resource); err != nil {
+			t.Error(err)
+		}
+	}
+	records, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		if r.Deleted == storetest.ChainID("os").String() {
+			t.Errorf("%v is reported, and a lease keeps it", r)
+		}
+	}
+}
+
+// collect does what a daemon does in time.
+func (l *lab) collect(t *testing.T) {
+	t.Helper()
+	if _, err := l.Services.Garbage.GarbageCollect(l.engine.In(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// diskUsage is what the files of content and the directories of snapshots take.
+func (l *lab) diskUsage(t *testing.T) int64 {
+	t.Helper()
+	var total int64
+	err := filepath.WalkDir(filepath.Join(l.Dir, "content", "blobs"), func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		total += info.Size()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := os.ReadDir(filepath.Join(l.Dir, "snapshots", "snapshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, layer := range layers {
+		used, err := continuity.DiskUsage(t.Context(), filepath.Join(l.Dir, "snapshots", "snapshots", layer.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += used.Size
+	}
+	return total
+}

@@ -1,0 +1,94 @@
+package containerd_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/containerd"
+	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
+	"github.com/jettison-oci/jettison/internal/scripttest"
+	"github.com/jettison-oci/jettison/storetest"
+)
+
+// A container that goes takes with it the record that kept its image, where that
+// was asked for and the daemon can. The clock is late, for labels count seconds.
+func TestBackReferences(t *testing.T) {
+	for _, c := range []struct {
+		asked   bool
+		version string
+		want    bool
+	}{{true, "", true}, {true, "v2.2.0", true}, {true, "2.1.9", false}, {true, "1.6.20", false}, {false, "", false}} {
+		l := newLab(t, nil)
+		l.Services.Version = c.version
+		l.open(t, &containerd.Options{BackReferences: c.asked, Now: func() time.Time { return time.Now().Add(-time.Minute) }})
+		id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+		run := fixture.Container{ID: "web", Image: "docker.io/library/app:1", Top: storetest.ChainID("os"), Running: true}
+		if err := l.engine.Run(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		l.collect(t)
+		if diff := cmp.Diff([]string{fixture.Dangling(id)}, l.records(t)); diff != "" {
+			t.Errorf("%+v: records while it runs (-want +got):\n%s", c, diff)
+		}
+		if err := l.engine.RemoveContainer(t.Context(), "web"); err != nil {
+			t.Fatal(err)
+		}
+		l.collect(t)
+		if got := len(l.records(t)) == 0; got != c.want {
+			t.Errorf("%+v: the record has gone: %t", c, got)
+		}
+	}
+}
+
+// A daemon from before 2.0 removes a name whatever it names, so it is asked first.
+func TestOlderDaemonsAreAskedFirst(t *testing.T) {
+	for version, want := range map[string]int{"1.6.20": 1, "v1.7.0-rc.1": 1, "2.0.0": 0, "v2.4.2": 0, "": 0} {
+		l := newLab(t, nil)
+		l.Services.Version = version
+		l.open(t, nil)
+		l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+		l.meter.counts = nil
+		if _, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.meter.counts["images.Get"]; got != want {
+			t.Errorf("version %q: %d questions, want %d", version, got, want)
+		}
+	}
+}
+
+// A name that has moved since it was looked at stays, and the error is NotFound,
+// with an old daemon as with a new one.
+func TestMovedNamesStay(t *testing.T) {
+	for _, version := range []string{"", "1.6.20"} {
+		l := newLab(t, nil)
+		l.Services.Version = version
+		l.open(t, nil)
+		id := l.pull(t, "old", []string{"os"}, "docker.io/library/app:1")
+		next := l.pull(t, "new", []string{"os"}, "docker.io/library/new:1")
+		ref, err := reference.ParseNormalizedNamed("app:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = l.backend.Update(t.Context(), func(stores jettison.Stores) error {
+			if err := l.engine.Move(t.Context(), ref.String(), next); err != nil {
+				t.Fatal(err)
+			}
+			return stores.References.Delete(t.Context(), ref, id)
+		})
+		if got := scripttest.Classes(err); !slices.Equal(got, []string{"NotFound"}) {
+			t.Errorf("version %q: classes %v of %v", version, got, err)
+		}
+		if !slices.Contains(l.records(t), ref.String()) {
+			t.Errorf("version %q: the name is gone", version)
+		}
+	}
+}
