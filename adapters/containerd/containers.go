@@ -184,7 +184,8 @@ func (s *state) identified(id digest.Digest) digest.Digest {
 // mounted are the images that a container mounts: those that Kubernetes notes for
 // it, and those on whose layers a snapshot lies that the container holds by a
 // label, or that by a label of its own lives as long as the container. Sorted,
-// each once.
+// each once. Those of the snapshots that are in the namespace of the images are
+// known then.
 func (s *state) mounted(r *resolved, t *tree, c container, known map[snapshotKey]bool) []digest.Digest {
 	keys := labelled(c.Labels)
 	if c.namespace == "" {
@@ -197,7 +198,9 @@ func (s *state) mounted(r *resolved, t *tree, c container, known map[snapshotKey
 		}
 	}
 	for _, key := range keys {
-		known[key] = true
+		if c.namespace == "" {
+			known[key] = true
+		}
 		found = append(found, r.byTop[t.base(key)]...)
 	}
 	slices.Sort(found)

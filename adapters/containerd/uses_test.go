@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/containerd"
 	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
@@ -57,4 +59,17 @@ func TestGarbageIsNoUse(t *testing.T) {
 	if _, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{}); err != nil {
 		t.Errorf("deletion: %v", err)
 	}
+}
+
+// What a container of another namespace holds says nothing about a snapshot of the
+// same name here.
+func TestSnapshotsOfOtherNamespacesAreNotOurs(t *testing.T) {
+	l := newLab(t, &containerd.Options{Namespaces: []string{"other"}})
+	id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	other := &fixture.Engine{Services: l.Services, Namespace: "other", Snapshotter: fixture.Snapshotter, Runner: l.Tasks}
+	must(t, other.Pull(t.Context(), fixture.NewObject(storetest.Spec{Name: "data", Layers: []string{"data"}}.Image(), fixture.Snapshotter), "", "docker.io/library/data:1"))
+	must(t, other.Run(t.Context(), fixture.Container{ID: "web", Top: storetest.ChainID("data"), Mounts: []digest.Digest{storetest.ChainID("data")}}))
+	must(t, l.engine.Mount(t.Context(), "mount-0-web", storetest.ChainID("os"), "volume"))
+	_, err := l.service.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{Force: true})
+	wantRefusal(t, err, jettison.ErrConflict, "mount native/mount-0-web of lease volume")
 }
