@@ -1,13 +1,17 @@
 package containerd_test
 
 import (
+	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/leases"
+	"github.com/containerd/containerd/v2/core/snapshots"
 	continuity "github.com/containerd/continuity/fs"
+	"github.com/containerd/errdefs"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
@@ -117,4 +121,38 @@ func (l *lab) diskUsage(t *testing.T) int64 {
 		total += used.Size
 	}
 	return total
+}
+
+// A snapshotter that the daemon does not have, and a lease speaks of, is none:
+// what has gone is counted all the same.
+func TestSnapshotterThatIsNotThere(t *testing.T) {
+	l := newLab(t, nil)
+	inner := l.Services.Snapshotter
+	l.Services.Snapshotter = func(name string) snapshots.Snapshotter {
+		if name == "zfs" {
+			return unloaded{}
+		}
+		return inner(name)
+	}
+	l.open(t, nil)
+	ctx := l.engine.In(t.Context())
+	old, err := l.Services.Leases.Create(ctx, leases.WithID("old"))
+	must(t, err)
+	must(t, l.Services.Leases.AddResource(ctx, old, leases.Resource{ID: "volume", Type: "snapshots/zfs"}))
+	layers := make([]string, 40)
+	for i := range layers {
+		layers[i] = fmt.Sprint(i)
+	}
+	l.pull(t, "app", layers, "docker.io/library/app:1")
+	records, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{})
+	if err != nil || len(records) != 2+len(layers) {
+		t.Errorf("got %d records, want the name, the image and %d layers (%v)", len(records), len(layers), err)
+	}
+}
+
+// unloaded answers for a snapshotter that a daemon does not have.
+type unloaded struct{ snapshots.Snapshotter }
+
+func (unloaded) Walk(context.Context, snapshots.WalkFunc, ...string) error {
+	return fmt.Errorf("snapshotter not loaded: zfs: %w", errdefs.ErrInvalidArgument)
 }

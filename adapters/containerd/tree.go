@@ -17,7 +17,7 @@ type snapshotKey struct{ snapshotter, name string }
 // is known to be unpacked by.
 type tree struct {
 	infos        map[snapshotKey]snapshots.Info
-	snapshotters []string
+	snapshotters []string // those that there are, sorted
 }
 
 // walkSnapshots walks the snapshotters of these names in the context's
@@ -30,14 +30,17 @@ func (b *Backend) walkSnapshots(ctx context.Context, names []string) (*tree, err
 		if store == nil {
 			continue
 		}
-		t.snapshotters = append(t.snapshotters, name)
 		err := store.Walk(ctx, func(_ context.Context, info snapshots.Info) error {
 			t.infos[snapshotKey{name, info.Name}] = info
 			return nil
 		})
-		if err != nil && !isNoSnapshotter(err) {
+		if isNoSnapshotter(err) {
+			continue
+		}
+		if err != nil {
 			return nil, failed("walk snapshots of "+name, err)
 		}
+		t.snapshotters = append(t.snapshotters, name)
 	}
 	return t, nil
 }
