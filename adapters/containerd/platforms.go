@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
@@ -179,7 +180,8 @@ func (r *rewritten) write(ctx context.Context, s *state, desc ocispec.Descriptor
 }
 
 // Replace writes the index without these manifests and lets every name of the old
-// one name it. A lease keeps what is new until it has a name.
+// one name it. A lease keeps what is new until it has a name; should it be left
+// behind, it ends by itself.
 func (s imageStore) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
 	var none imagestore.Removed
 	if err := s.write(ctx); err != nil {
@@ -190,7 +192,7 @@ func (s imageStore) Replace(ctx context.Context, id digest.Digest, manifests []d
 		return imagestore.Image{}, none, err
 	}
 	before := s.graph
-	lease, err := s.backend.services.Leases.Create(s.here(ctx), leases.WithID(ourPrefix+"replace-"+rand.Text()))
+	lease, err := s.backend.services.Leases.Create(s.here(ctx), leases.WithID(ourPrefix+"replace-"+rand.Text()), leases.WithExpiration(time.Hour))
 	if err != nil {
 		return imagestore.Image{}, none, failed("take a lease", err)
 	}

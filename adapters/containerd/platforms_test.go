@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/containerd"
 	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
 	"github.com/jettison-oci/jettison/internal/scripttest"
 	"github.com/jettison-oci/jettison/storetest"
@@ -23,11 +25,16 @@ func multi() storetest.Image {
 	}}.Image()
 }
 
+// withoutArm takes one of the two out.
+func withoutArm() jettison.RemoveOptions {
+	return jettison.RemoveOptions{Force: true, Platforms: []ocispec.Platform{{OS: "linux", Architecture: "arm64"}}}
+}
+
 // The removal of a platform is tried with each of its calls failing: every name
 // means the old index or the new one, each with all that it needs, and a second
 // try completes it.
 func TestPlatformFaults(t *testing.T) {
-	opts := jettison.RemoveOptions{Force: true, Platforms: []ocispec.Platform{{OS: "linux", Architecture: "arm64"}}}
+	opts := withoutArm()
 	for _, late := range []bool{false, true} {
 		for n := 1; ; n++ {
 			l := newLab(t, nil)
@@ -58,6 +65,28 @@ func TestPlatformFaults(t *testing.T) {
 				t.Errorf("call %d (%s) failed, late %t: targets after a second try: %v", n, l.meter.order[n-1], late, left)
 			}
 		}
+	}
+}
+
+// A process that dies while it takes a platform out leaves a lease behind, which
+// keeps the image only for a while.
+func TestLeaseLeftBehindExpires(t *testing.T) {
+	l := newLab(t, nil)
+	must(t, l.engine.Pull(t.Context(), fixture.NewObject(multi(), fixture.Snapshotter), "", "docker.io/library/multi:1"))
+	l.meter.before = func(name string) {
+		if name == "leases.Delete" {
+			l.meter.failing = l.meter.total + 1
+		}
+	}
+	_, err := l.service.ImageDelete(t.Context(), "multi:1", withoutArm())
+	wantRefusal(t, err, jettison.ErrUnavailable, "end lease")
+	left, err := l.Services.Leases.List(l.engine.In(t.Context()))
+	must(t, err)
+	later := func() time.Time { return time.Now().Add(2 * time.Hour) }
+	l.meter.before = nil
+	l.open(t, &containerd.Options{Now: later})
+	if _, err := l.service.ImageDelete(t.Context(), "multi:1", jettison.RemoveOptions{}); err != nil || len(left) == 0 {
+		t.Errorf("deletion two hours after that: %v; leases left behind: %v", err, left)
 	}
 }
 
