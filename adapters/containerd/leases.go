@@ -79,15 +79,23 @@ func (s leaseStore) Add(ctx context.Context, id digest.Digest, l conflict.Lease)
 		return failed("take a lease on "+id.String(), err)
 	}
 	if err := manager.AddResource(s.here(ctx), made, leases.Resource{ID: id.String(), Type: "content"}); err != nil {
-		_ = manager.Delete(s.here(context.WithoutCancel(ctx)), made) // it holds nothing
+		_ = s.takeBack(ctx, made) // it holds nothing
 		return failed("take a lease on "+id.String(), err)
 	}
 	if err := s.stillThere(ctx, id); err != nil {
-		_ = manager.Delete(s.here(context.WithoutCancel(ctx)), made) // it holds nothing that is named
+		_ = s.takeBack(ctx, made) // it holds nothing that is named
 		return err
 	}
 	s.uses.leases = append(s.uses.leases, lease{Lease: made, content: []digest.Digest{id}})
 	return nil
+}
+
+// takeBack ends a lease that was made for a call, also when the context of that has
+// ended. A daemon that no longer answers is not waited for.
+func (s *state) takeBack(ctx context.Context, l leases.Lease) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return failed("end lease "+l.ID, s.backend.services.Leases.Delete(s.here(ctx), l))
 }
 
 // stillThere makes sure that a record still names the image.

@@ -1,10 +1,16 @@
 package containerd_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/leases"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
 	"github.com/jettison-oci/jettison/conflict"
 )
 
@@ -76,4 +82,52 @@ func TestLeaseOfAnotherIsNotRemoved(t *testing.T) {
 	if err != nil || len(left) != 1 {
 		t.Errorf("leases: got %v, %v, want that of the pull", left, err)
 	}
+}
+
+// What was begun is taken back when the context ends in the middle, but a daemon
+// that does not answer any more is not waited for.
+func TestTakingBackDoesNotWait(t *testing.T) {
+	for name, do := range map[string]func(context.Context, *lab) error{
+		"lease": func(ctx context.Context, l *lab) error {
+			_, err := l.service.Lease(ctx, "multi:1", jettison.LeaseOptions{Kind: conflict.LeasePull, Owner: "me"})
+			return err
+		},
+		"platform": func(ctx context.Context, l *lab) error {
+			_, err := l.service.ImageDelete(ctx, "multi:1", withoutArm())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, nil)
+			must(t, l.engine.Pull(t.Context(), fixture.NewObject(multi(), fixture.Snapshotter), "", "docker.io/library/multi:1"))
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				l.Services.Leases = silentLeases{l.Services.Leases}
+				l.open(t, nil)
+				began := time.Now()
+				wantRefusal(t, do(ctx, l), jettison.ErrUnavailable, "")
+				if took := time.Since(began); took > 2*time.Minute {
+					t.Errorf("it took %s to give up, want not much more than the minute of the context", took)
+				}
+			})
+		})
+	}
+}
+
+// silentLeases are those of a daemon that has stopped after a lease was made.
+type silentLeases struct{ leases.Manager }
+
+func (silentLeases) AddResource(ctx context.Context, _ leases.Lease, _ leases.Resource) error {
+	return silence(ctx)
+}
+
+func (silentLeases) Delete(ctx context.Context, _ leases.Lease, _ ...leases.DeleteOpt) error {
+	return silence(ctx)
+}
+
+// silence is what a call gets that is never answered.
+func silence(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }

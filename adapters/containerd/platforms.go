@@ -197,8 +197,8 @@ func (s imageStore) Replace(ctx context.Context, id digest.Digest, manifests []d
 		return imagestore.Image{}, none, failed("take a lease", err)
 	}
 	err = s.rename(leases.WithLease(ctx, lease.ID), s.images[id], made)
-	if ended := s.backend.services.Leases.Delete(s.here(context.WithoutCancel(ctx)), lease); err == nil && ended != nil {
-		err = failed("end lease "+lease.ID, ended)
+	if ended := s.takeBack(ctx, lease); err == nil {
+		err = ended
 	}
 	if err != nil {
 		return imagestore.Image{}, none, err
