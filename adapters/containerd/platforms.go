@@ -256,8 +256,8 @@ func (s imageStore) retarget(ctx context.Context, img *image, name string, targe
 	}
 	record = retargeted(record, target)
 	if isDangling(name) {
-		if _, err := s.backend.services.Images.Create(s.here(ctx), record); err != nil {
-			return failed("keep "+target.Digest.String(), err)
+		if _, err := s.create(ctx, record); err != nil {
+			return err
 		}
 		return s.removeName(ctx, img, name)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -87,6 +88,33 @@ func TestLeaseLeftBehindExpires(t *testing.T) {
 	l.open(t, &containerd.Options{Now: later})
 	if _, err := l.service.ImageDelete(t.Context(), "multi:1", jettison.RemoveOptions{}); err != nil || len(left) == 0 {
 		t.Errorf("deletion two hours after that: %v; leases left behind: %v", err, left)
+	}
+}
+
+// The record that keeps an index without a name is made anew when a platform goes.
+// When the old one is still there after a failure, a second try does the rest.
+func TestPlatformOfAnImageWithoutName(t *testing.T) {
+	l := newLab(t, nil)
+	o := fixture.NewObject(multi(), fixture.Snapshotter)
+	must(t, l.engine.Pull(t.Context(), o, ""))
+	l.meter.before = func(name string) {
+		if name == "images.Delete" {
+			l.meter.failing = l.meter.total + 1
+		}
+	}
+	id := o.Target.Digest.String()
+	_, err := l.service.ImageDelete(t.Context(), id, withoutArm())
+	wantRefusal(t, err, jettison.ErrUnavailable, "")
+	l.meter.before = nil
+	if _, err := l.service.ImageDelete(t.Context(), id, withoutArm()); err != nil {
+		t.Errorf("a second try: %v", err)
+	}
+	left := l.targets(t)
+	if len(left) != 1 || left[0] == o.Target.Digest {
+		t.Fatalf("targets after a second try: %v", left)
+	}
+	if diff := cmp.Diff([]string{fixture.Dangling(left[0])}, l.records(t)); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
 	}
 }
 

@@ -65,19 +65,30 @@ func (s *state) keepDangling(ctx context.Context, img *image) error {
 	if err := s.referBack(ctx, img, record.Labels); err != nil {
 		return err
 	}
-	made, err := s.backend.services.Images.Create(s.here(ctx), record)
-	if errdefs.IsAlreadyExists(err) { // another program untags it too
-		made, err = s.backend.services.Images.Get(s.here(ctx), record.Name)
-	}
+	made, err := s.create(ctx, record)
 	if err != nil {
-		return failed("keep "+img.id().String(), err)
-	}
-	if made.Target.Digest != img.id() {
-		return class.Errorf(class.Conflict, "containerd: %s names %s", record.Name, made.Target.Digest)
+		return err
 	}
 	img.names[record.Name] = made
 	s.names[record.Name] = img
 	return nil
+}
+
+// create makes a record without a reference, or returns the one that is there: an
+// earlier try has left it, or another program has been faster.
+func (s *state) create(ctx context.Context, record images.Image) (images.Image, error) {
+	store := s.backend.services.Images
+	made, err := store.Create(s.here(ctx), record)
+	if errdefs.IsAlreadyExists(err) {
+		made, err = store.Get(s.here(ctx), record.Name)
+	}
+	if err != nil {
+		return made, failed("keep "+record.Target.Digest.String(), err)
+	}
+	if made.Target.Digest != record.Target.Digest {
+		return made, class.Errorf(class.Conflict, "containerd: %s names %s", record.Name, made.Target.Digest)
+	}
+	return made, nil
 }
 
 // referBack adds the labels by which a record goes when the containers that use
