@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/images"
@@ -119,13 +120,16 @@ func (s *state) referBack(ctx context.Context, img *image, labels map[string]str
 	return nil
 }
 
-// labels are those of all records together, without those that say a name.
+// labels are those of all records together, without those that say a name, and
+// without those by which a record goes by itself.
 func (img *image) labels() map[string]string {
 	labels := make(map[string]string)
 	for _, name := range img.sorted() {
 		maps.Copy(labels, img.names[name].Labels)
 	}
-	delete(labels, images.AnnotationImageName)
-	delete(labels, ocispec.AnnotationRefName)
+	maps.DeleteFunc(labels, func(label, _ string) bool {
+		return label == images.AnnotationImageName || label == ocispec.AnnotationRefName ||
+			label == gcExpire || strings.HasPrefix(label, gcBackRef)
+	})
 	return labels
 }

@@ -48,6 +48,29 @@ func TestBackReferences(t *testing.T) {
 	}
 }
 
+// A name may expire; the record that keeps the image when it is removed does not.
+func TestRecordOfAnExpiringName(t *testing.T) {
+	l := newLab(t, nil)
+	id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	must(t, l.engine.Label(t.Context(), id, map[string]string{
+		"containerd.io/gc.expire":         time.Now().Add(-time.Minute).Format(time.RFC3339),
+		"containerd.io/gc.bref.container": "of-long-ago",
+		"team":                            "a",
+	}))
+	must(t, l.engine.Run(t.Context(), fixture.Container{ID: "web", Image: "docker.io/library/app:1", Top: storetest.ChainID("os"), Running: true}))
+	_, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{Force: true})
+	must(t, err)
+	record, err := l.Services.Images.Get(l.engine.In(t.Context()), fixture.Dangling(id))
+	must(t, err)
+	if diff := cmp.Diff(map[string]string{"team": "a"}, record.Labels); diff != "" {
+		t.Errorf("labels of the record (-want +got):\n%s", diff)
+	}
+	l.collect(t)
+	if diff := cmp.Diff([]string{fixture.Dangling(id)}, l.records(t)); diff != "" {
+		t.Errorf("records while the container runs (-want +got):\n%s", diff)
+	}
+}
+
 // A daemon from before 2.0 removes a name whatever it names, so it is asked first.
 func TestOlderDaemonsAreAskedFirst(t *testing.T) {
 	for version, want := range map[string]int{"1.6.20": 1, "v1.7.0-rc.1": 1, "2.0.0": 0, "v2.4.2": 0, "": 0} {
