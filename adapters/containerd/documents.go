@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strconv"
 	"sync"
 	"time"
 
@@ -127,7 +128,9 @@ type damageError struct {
 }
 
 // Error names the content and what is wrong.
-func (e *damageError) Error() string { return "content " + e.content.String() + ": " + e.err.Error() }
+func (e *damageError) Error() string {
+	return "content " + strconv.Quote(e.content.String()) + ": " + e.err.Error()
+}
 
 // document reads a manifest, an index or a configuration, and verifies it. The
 // error is of class NotFound when it is not there, and a [*damageError] when it
@@ -148,8 +151,11 @@ func (b *Backend) document(ctx context.Context, desc ocispec.Descriptor) (*docum
 	return doc, nil
 }
 
-// read returns the bytes of a document, verified.
+// read returns the bytes of a document, verified. The errors are those of document.
 func (b *Backend) read(ctx context.Context, desc ocispec.Descriptor) ([]byte, error) {
+	if err := desc.Digest.Validate(); err != nil { // a daemon would refuse the call
+		return nil, &damageError{desc.Digest, err}
+	}
 	reader, err := b.services.Content.ReaderAt(in(ctx, b.opts.Namespace), ocispec.Descriptor{Digest: desc.Digest})
 	if err != nil {
 		return nil, failed("read "+desc.Digest.String(), err)
@@ -159,7 +165,10 @@ func (b *Backend) read(ctx context.Context, desc ocispec.Descriptor) ([]byte, er
 		return nil, &damageError{desc.Digest, class.Errorf(class.Internal, "%d bytes are too many for a document", size)}
 	}
 	data := make([]byte, reader.Size())
-	if _, err := io.ReadFull(content.NewReader(reader), data); err != nil {
+	switch _, err := io.ReadFull(content.NewReader(reader), data); {
+	case err == io.EOF, err == io.ErrUnexpectedEOF: //nolint:errorlint // as io documents it
+		return nil, &damageError{desc.Digest, io.ErrUnexpectedEOF} // a daemon tells the size that it should have
+	case err != nil:
 		return nil, failed("read "+desc.Digest.String(), err)
 	}
 	if desc.Digest.Algorithm().FromBytes(data) != desc.Digest {

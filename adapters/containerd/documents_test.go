@@ -1,7 +1,13 @@
 package containerd_test
 
 import (
+	"os"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
@@ -40,5 +46,74 @@ func TestMissingContent(t *testing.T) {
 				t.Errorf("%s is missing, by ID %t: %v, %v, left %v", what, byID, records, err, l.records(t))
 			}
 		}
+	}
+}
+
+// A damaged is an image with a document that is not what it should be.
+type damaged struct {
+	object fixture.Object
+	// truncated says that the target lacks its end.
+	truncated bool
+}
+
+func damagedDocuments() map[string]damaged {
+	index := func(text string) damaged { return damaged{object: objectOf(ocispec.MediaTypeImageIndex, []byte(text))} }
+	manifest := func(text string) damaged {
+		return damaged{object: objectOf(ocispec.MediaTypeImageManifest, []byte(text))}
+	}
+	cut := index(`{"manifests":[]}`)
+	cut.truncated = true
+	return map[string]damaged{
+		"no JSON":           manifest(`{"config`),
+		"another type":      manifest(`{"layers":"none"}`),
+		"truncated":         cut,
+		"digest of nothing": index(`{"manifests":[{"size":3}]}`),
+		"no digest":         index(`{"manifests":[{"digest":"../../etc/passwd"}]}`),
+		"unknown algorithm": index(`{"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`),
+		"configuration":     manifest(`{"config":{"digest":"sha256:abc"}}`),
+	}
+}
+
+// objectOf is an image of one document.
+func objectOf(mediaType string, data []byte) fixture.Object {
+	return fixture.Object{
+		Target: ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))},
+		Blobs:  []fixture.Blob{{Data: data}},
+	}
+}
+
+// An image whose documents are not what they should be is unreadable, goes by its
+// ID, and stands in no other's way.
+func TestDamagedDocuments(t *testing.T) {
+	for name, damage := range damagedDocuments() {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, nil)
+			l.pull(t, "web", []string{"b"}, "docker.io/library/web:1")
+			must(t, l.engine.Pull(t.Context(), damage.object, "", "docker.io/library/app:1"))
+			if damage.truncated {
+				must(t, os.Truncate(l.Blob(damage.object.Target.Digest), 10))
+			}
+			checkUnreadable(t, l.service, damage.object.Target.Digest)
+			if diff := cmp.Diff([]string{"docker.io/library/web:1"}, l.records(t)); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// checkUnreadable makes sure that an image is kept by a prune as unreadable, and can
+// be deleted.
+func checkUnreadable(t *testing.T, service *jettison.Service, id digest.Digest) {
+	t.Helper()
+	plan, err := service.PlanPrune(t.Context(), jettison.PruneOptions{All: true})
+	if err != nil {
+		t.Fatalf("plan of a prune: %v", err)
+	}
+	unreadable := func(k jettison.Kept) bool { return k.Image == id && k.Why == jettison.WhyUnreadable }
+	if !slices.ContainsFunc(plan.Kept(), unreadable) {
+		t.Errorf("a prune keeps %v, want %s as unreadable", plan.Kept(), id)
+	}
+	if _, err := service.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{}); err != nil {
+		t.Errorf("deletion: %v", err)
 	}
 }
