@@ -29,6 +29,7 @@ var _ jettison.PlatformStore = imageStore{}
 type rewritten struct {
 	target ocispec.Descriptor
 	blobs  []newBlobData
+	became map[digest.Digest]indexdoc.Change // of what was looked at; nothing of what goes
 }
 
 // newBlobData is content to be written, with its labels.
@@ -112,58 +113,64 @@ func (s imageStore) without(ctx context.Context, id digest.Digest, manifests []d
 	if !slices.ContainsFunc(record.Manifests, func(m imagestore.Manifest) bool { return !slices.Contains(manifests, m.Digest) }) {
 		return nil, class.Errorf(class.InvalidArgument, "image %s would be left without manifests", id)
 	}
-	made := &rewritten{target: s.images[id].target}
-	made.target, err = made.rewrite(ctx, s.state, made.target, manifests)
+	made := &rewritten{target: s.images[id].target, became: make(map[digest.Digest]indexdoc.Change)}
+	for _, dgst := range manifests {
+		made.became[dgst] = indexdoc.Change{}
+	}
+	now, err := made.rewrite(ctx, s.state, made.target, 1)
+	made.target.Digest, made.target.Size = now.Digest, now.Size
 	return made, err
 }
 
-// rewrite writes an index without the manifests, and before that those in it. The
-// descriptor is that of the new one; it has no digest when nothing is left.
-func (r *rewritten) rewrite(ctx context.Context, s *state, desc ocispec.Descriptor, manifests []digest.Digest) (ocispec.Descriptor, error) {
+// rewrite writes an index without the manifests, and before that those in it. It
+// says what becomes of the index: nothing when nothing is left in it.
+func (r *rewritten) rewrite(ctx context.Context, s *state, desc ocispec.Descriptor, depth int) (indexdoc.Change, error) {
+	unchanged := indexdoc.Change{Digest: desc.Digest, Size: desc.Size}
 	doc, err := s.backend.document(ctx, desc)
+	if class.Is(err, class.NotFound) || err == nil && (doc.Manifests == nil || depth > imagestore.MaxNesting) {
+		return unchanged, nil // as its record has it
+	}
 	if err != nil {
-		return desc, err
+		return unchanged, err
 	}
 	changes := make(map[digest.Digest]indexdoc.Change)
-	left := 0
+	isLeft := false
 	for _, entry := range doc.Manifests {
-		now := entry
-		if slices.Contains(manifests, entry.Digest) {
-			now = ocispec.Descriptor{}
-		} else if nested, err := s.backend.document(ctx, entry); err == nil && nested.Manifests != nil {
-			if now, err = r.rewrite(ctx, s, entry, manifests); err != nil {
-				return desc, err
+		now, known := r.became[entry.Digest]
+		if !known {
+			if now, err = r.rewrite(ctx, s, entry, depth+1); err != nil {
+				return unchanged, err
 			}
+			r.became[entry.Digest] = now
 		}
 		if now.Digest != entry.Digest {
-			changes[entry.Digest] = indexdoc.Change{Digest: now.Digest, Size: now.Size}
+			changes[entry.Digest] = now
 		}
-		if now.Digest != "" {
-			left++
-		}
+		isLeft = isLeft || now.Digest != ""
 	}
 	switch {
 	case len(changes) == 0:
-		return desc, nil
-	case left == 0:
-		return ocispec.Descriptor{}, nil
+		return unchanged, nil
+	case !isLeft:
+		return indexdoc.Change{}, nil
 	}
 	return r.write(ctx, s, desc, changes)
 }
 
 // write makes the bytes of a changed index, with the labels of the old one but for
 // what it no longer refers to.
-func (r *rewritten) write(ctx context.Context, s *state, desc ocispec.Descriptor, changes map[digest.Digest]indexdoc.Change) (ocispec.Descriptor, error) {
+func (r *rewritten) write(ctx context.Context, s *state, desc ocispec.Descriptor, changes map[digest.Digest]indexdoc.Change) (indexdoc.Change, error) {
+	var none indexdoc.Change
 	data, err := s.backend.read(ctx, desc)
 	if err != nil {
-		return desc, err
+		return none, err
 	}
 	if data, err = indexdoc.Edit(data, changes); err != nil {
-		return desc, class.Errorf(class.Internal, "index %s: %w", desc.Digest, err)
+		return none, class.Errorf(class.Internal, "index %s: %w", desc.Digest, err)
 	}
 	info, err := s.backend.services.Content.Info(s.here(ctx), desc.Digest)
 	if err != nil {
-		return desc, failed("look at "+desc.Digest.String(), err)
+		return none, failed("look at "+desc.Digest.String(), err)
 	}
 	labels := make(map[string]string)
 	for label, value := range info.Labels {
@@ -174,9 +181,9 @@ func (r *rewritten) write(ctx context.Context, s *state, desc ocispec.Descriptor
 			labels[label] = value
 		}
 	}
-	desc.Digest, desc.Size = desc.Digest.Algorithm().FromBytes(data), int64(len(data))
-	r.blobs = append(r.blobs, newBlobData{desc.Digest, data, labels})
-	return desc, nil
+	now := indexdoc.Change{Digest: desc.Digest.Algorithm().FromBytes(data), Size: int64(len(data))}
+	r.blobs = append(r.blobs, newBlobData{now.Digest, data, labels})
+	return now, nil
 }
 
 // Replace writes the index without these manifests and lets every name of the old

@@ -1,9 +1,11 @@
 package containerd_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +118,39 @@ func TestPlatformOfAnImageWithoutName(t *testing.T) {
 	if diff := cmp.Diff([]string{fixture.Dangling(left[0])}, l.records(t)); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
+}
+
+// An index that lists one index twice, which lists the next twice, and so on, is
+// looked at once on each level, and no deeper than indexes may lie in each other.
+func TestPlatformBesideManyPaths(t *testing.T) {
+	l := newLab(t, nil)
+	o := fixture.NewObject(multi(), fixture.Snapshotter)
+	many := objectOf(ocispec.MediaTypeImageManifest, []byte(`{"layers":[]}`))
+	for range 64 {
+		many = indexOf(many.Blobs, many.Target, many.Target)
+	}
+	o = indexOf(append(o.Blobs, many.Blobs...), o.Target, many.Target)
+	must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	records, err := l.service.ImageDelete(ctx, "multi:1", withoutArm())
+	if err != nil || len(records) == 0 {
+		t.Errorf("got %v, %v", records, err)
+	}
+}
+
+// indexOf is an index of what is described, with this content.
+func indexOf(blobs []fixture.Blob, entries ...ocispec.Descriptor) fixture.Object {
+	labels := make(map[string]string)
+	var texts []string
+	for i, entry := range entries {
+		labels[fmt.Sprintf("containerd.io/gc.ref.content.m.%d", i)] = entry.Digest.String()
+		texts = append(texts, fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, entry.MediaType, entry.Digest, entry.Size))
+	}
+	o := objectOf(ocispec.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"manifests":[`+strings.Join(texts, ",")+`]}`))
+	o.Blobs[0].Labels = labels
+	o.Blobs = append(slices.Clone(blobs), o.Blobs...)
+	return o
 }
 
 // targets are those that are named, sorted, each once.
