@@ -2,10 +2,7 @@ package containerd
 
 import (
 	"context"
-	"slices"
 
-	"github.com/containerd/containerd/api/services/tasks/v1"
-	"github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/defaults"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
@@ -60,23 +57,4 @@ func FromClient(ctx context.Context, c *client.Client) (Services, error) {
 		Namespaces:  c.NamespaceService(),
 		Version:     version.Version,
 	}, nil
-}
-
-// daemonTasks are those of a daemon.
-type daemonTasks struct{ tasks.TasksClient }
-
-// Running returns the containers whose main process has not ended.
-func (d daemonTasks) Running(ctx context.Context) ([]string, error) {
-	answer, err := d.List(ctx, &tasks.ListTasksRequest{})
-	if err != nil {
-		return nil, failed("list tasks", err)
-	}
-	var ids []string
-	for _, process := range answer.Tasks {
-		if process.Status != task.Status_STOPPED && process.Status != task.Status_CREATED {
-			ids = append(ids, process.ContainerID, process.ID)
-		}
-	}
-	slices.Sort(ids)
-	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" }), nil
 }

@@ -37,7 +37,8 @@
 // container has decides, if the container's snapshot lies on the layers of what the
 // name means now; if not, the name has moved, and it is counted for what the name
 // means and for every image with those layers. It mounts what Kubernetes notes, and
-// what snapshots lie on that it holds. It runs while it has a task.
+// what snapshots lie on that it holds. It runs while it has a process, and when the
+// daemon cannot tell.
 //
 // Docker keeps a container that does not run as a snapshot with a lease of its
 // name: that is a container which does not run. Any other snapshot on an image's

@@ -2,7 +2,6 @@ package containerd
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -84,15 +83,33 @@ func (s *state) listContainers(ctx context.Context, namespace string) ([]contain
 	if err != nil {
 		return nil, failed("list containers", err)
 	}
-	var running []string
-	if tasks := s.backend.services.Tasks; tasks != nil && len(records) > 0 {
-		if running, err = tasks.Running(ctx); err != nil {
-			return nil, failed("list tasks", err)
-		}
+	running, err := s.running(ctx, records)
+	if err != nil {
+		return nil, err
 	}
 	found := make([]container, 0, len(records))
 	for _, record := range records {
-		found = append(found, container{record, namespace, slices.Contains(running, record.ID)})
+		found = append(found, container{record, namespace, running[record.ID]})
+	}
+	return found, nil
+}
+
+// running are the IDs of those containers that run.
+func (s *state) running(ctx context.Context, records []containers.Container) (map[string]bool, error) {
+	if s.backend.services.Tasks == nil || len(records) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, 0, len(records))
+	for _, record := range records {
+		ids = append(ids, record.ID)
+	}
+	running, err := s.backend.services.Tasks.Running(ctx, ids)
+	if err != nil {
+		return nil, failed("list tasks", err)
+	}
+	found := make(map[string]bool, len(running))
+	for _, id := range running {
+		found[id] = true
 	}
 	return found, nil
 }

@@ -179,8 +179,8 @@ type meteredTasks struct {
 	m *meter
 }
 
-func (s meteredTasks) Running(ctx context.Context) (ids []string, err error) {
-	err = s.m.do("tasks", func() error { ids, err = s.Tasks.Running(ctx); return err })
+func (s meteredTasks) Running(ctx context.Context, containers []string) (ids []string, err error) {
+	err = s.m.do("tasks", func() error { ids, err = s.Tasks.Running(ctx, containers); return err })
 	return ids, err
 }
 

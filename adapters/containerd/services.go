@@ -47,13 +47,6 @@ type Services struct {
 	Version string
 }
 
-// Tasks knows which containers run.
-type Tasks interface {
-	// Running returns the IDs of the containers of the context's namespace that
-	// have a process: running, paused, or in between.
-	Running(ctx context.Context) ([]string, error)
-}
-
 // Namespaces lists namespaces. It is the part of [namespaces.Store] that is
 // needed.
 type Namespaces interface {
