@@ -1,7 +1,9 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/defaults"
@@ -11,16 +13,14 @@ import (
 )
 
 // Dial connects to the daemon that listens on the socket at this path, by default
-// /run/containerd/containerd.sock, and returns a backend over it. Close of the
-// client that it returns too ends the connection.
+// /run/containerd/containerd.sock, and returns a backend over it. The path may begin
+// with "unix://". Close of the client that it returns too ends the connection.
 //
 // The error is of class Unavailable when nothing listens there, or the socket may
 // not be used, and of class InvalidArgument for options that make no sense. The
 // context bounds the wait for the daemon.
 func Dial(ctx context.Context, address string, opts *Options) (*Backend, *client.Client, error) {
-	if address == "" {
-		address = defaults.DefaultAddress
-	}
+	address = cmp.Or(strings.TrimPrefix(address, "unix://"), defaults.DefaultAddress)
 	if err := look(ctx, address); err != nil {
 		return nil, nil, err
 	}

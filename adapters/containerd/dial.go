@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"strings"
 
 	"github.com/jettison-oci/jettison/internal/class"
 )
@@ -14,12 +13,11 @@ import (
 // then says less. The error is of class InvalidArgument when there is something
 // else than a socket, and else of class Unavailable.
 func look(ctx context.Context, address string) error {
-	path := strings.TrimPrefix(address, "unix://")
-	if info, err := os.Stat(path); err == nil && info.Mode().Type() != os.ModeSocket {
+	if info, err := os.Stat(address); err == nil && info.Mode().Type() != os.ModeSocket {
 		return class.Errorf(class.InvalidArgument, "containerd: connect to %s: this is not a socket", address)
 	}
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", path)
+	conn, err := dialer.DialContext(ctx, "unix", address)
 	if failure, ok := errors.AsType[*net.OpError](err); ok {
 		err = failure.Err // the rest of it is the path again
 	}

@@ -49,6 +49,21 @@ func TestDialRefusals(t *testing.T) {
 	}
 }
 
+// An address may be written as an URL.
+func TestDial(t *testing.T) {
+	address := new(taskDaemon).start(t)
+	for _, address := range []string{address, "unix://" + address} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, c, err := containerd.Dial(ctx, address, nil)
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		must(t, c.Close())
+	}
+}
+
 // Who listens and does not answer, or says something else, is given up on when the
 // context ends.
 func TestDialGivesUp(t *testing.T) {

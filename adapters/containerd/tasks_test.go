@@ -47,6 +47,19 @@ func (d *taskDaemon) Version(context.Context, *emptypb.Empty) (*version.VersionR
 	return &version.VersionResponse{Version: "2.0.0"}, nil
 }
 
+// start makes the daemon answer at the address that is returned.
+func (d *taskDaemon) start(t *testing.T) string {
+	t.Helper()
+	server := grpc.NewServer()
+	tasks.RegisterTasksServer(server, d)
+	version.RegisterVersionServer(server, d)
+	address := filepath.Join(shortDir(t), "c.sock")
+	socket := listen(t, address)
+	go server.Serve(socket) //nolint:errcheck // it ends with the test
+	t.Cleanup(server.Stop)
+	return address
+}
+
 // A container runs unless it has no process for certain.
 func TestRunning(t *testing.T) {
 	daemon := &taskDaemon{
@@ -56,15 +69,7 @@ func TestRunning(t *testing.T) {
 		},
 		silent: []string{"hangs"},
 	}
-	server := grpc.NewServer()
-	tasks.RegisterTasksServer(server, daemon)
-	version.RegisterVersionServer(server, daemon)
-	address := filepath.Join(shortDir(t), "c.sock")
-	socket := listen(t, address)
-	go server.Serve(socket) //nolint:errcheck // it ends with the test
-	t.Cleanup(server.Stop)
-
-	c, err := client.New(address)
+	c, err := client.New(daemon.start(t))
 	must(t, err)
 	defer c.Close() //nolint:errcheck // nothing is under way then
 	services, err := containerd.FromClient(t.Context(), c)
