@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -20,8 +21,8 @@ const (
 	// maxDocument is how large a manifest, an index or a configuration may be: as
 	// many bytes as registries allow.
 	maxDocument = 8 << 20
-	// maxDocuments is how many are remembered.
-	maxDocuments = 100_000
+	// maxRemembered is how many bytes of them are remembered.
+	maxRemembered = 128 << 20
 )
 
 // A document is what is read of a manifest, an index or a configuration. Which it
@@ -42,6 +43,7 @@ type document struct {
 	RootFS  *struct {
 		DiffIDs []digest.Digest `json:"diff_ids"`
 	} `json:"rootfs"`
+	diffIDs map[digest.Digest]digest.Digest // by chain ID
 }
 
 // parseDocument reads a document. "config" is a descriptor in a manifest and the
@@ -69,28 +71,26 @@ func parseDocument(data []byte) (*document, error) {
 	if len(doc.OSFeatures) == 0 {
 		doc.OSFeatures = nil
 	}
+	if doc.RootFS != nil {
+		doc.diffIDs = make(map[digest.Digest]digest.Digest)
+		for i, chain := range identity.ChainIDs(slices.Clone(doc.RootFS.DiffIDs)) {
+			doc.diffIDs[chain] = doc.RootFS.DiffIDs[i]
+		}
+	}
 	return &doc, nil
 }
 
-// diffs are the chain IDs of the layers of a configuration with their diff IDs.
-func (d *document) diffs() (chains, diffIDs []digest.Digest) {
-	if d.RootFS == nil {
-		return nil, nil
-	}
-	diffIDs = d.RootFS.DiffIDs
-	return identity.ChainIDs(append([]digest.Digest(nil), diffIDs...)), diffIDs
-}
-
-// documents remember what was read: a digest means one thing for ever. They are
-// safe for concurrent use.
+// documents remember what was read: a digest means one thing for ever. When they
+// are too large together, all are forgotten. They are safe for concurrent use.
 type documents struct {
 	mu    sync.RWMutex
 	known map[digest.Digest]*document
-	diffs map[digest.Digest]digest.Digest // diff IDs by chain ID
+	bytes int // of those that are known, as they were read
+	limit int
 }
 
 func newDocuments() *documents {
-	return &documents{known: make(map[digest.Digest]*document), diffs: make(map[digest.Digest]digest.Digest)}
+	return &documents{known: make(map[digest.Digest]*document), limit: maxRemembered}
 }
 
 func (c *documents) get(id digest.Digest) (*document, bool) {
@@ -100,25 +100,21 @@ func (c *documents) get(id digest.Digest) (*document, bool) {
 	return doc, ok
 }
 
-func (c *documents) put(id digest.Digest, doc *document) {
+// put remembers a document that was so many bytes.
+func (c *documents) put(id digest.Digest, doc *document, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.known) >= maxDocuments {
+	if c.known[id] != nil {
+		return // another goroutine has read it too
+	}
+	if c.bytes+size > c.limit {
 		clear(c.known)
-		clear(c.diffs)
+		c.bytes = 0
 	}
-	c.known[id] = doc
-	chains, diffIDs := doc.diffs()
-	for i, chain := range chains {
-		c.diffs[chain] = diffIDs[i]
+	if size <= c.limit {
+		c.known[id] = doc
+		c.bytes += size
 	}
-}
-
-func (c *documents) diffID(chain digest.Digest) (digest.Digest, bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	diffID, ok := c.diffs[chain]
-	return diffID, ok
 }
 
 // A damageError says that content is not what its digest or its media type says.
@@ -147,7 +143,7 @@ func (b *Backend) document(ctx context.Context, desc ocispec.Descriptor) (*docum
 	if err != nil {
 		return nil, &damageError{desc.Digest, err}
 	}
-	b.docs.put(desc.Digest, doc)
+	b.docs.put(desc.Digest, doc, len(data))
 	return doc, nil
 }
 

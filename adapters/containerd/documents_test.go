@@ -117,3 +117,33 @@ func checkUnreadable(t *testing.T, service *jettison.Service, id digest.Digest) 
 		t.Errorf("deletion: %v", err)
 	}
 }
+
+// What is remembered of documents is bounded, and nothing depends on it.
+func TestForgottenDocuments(t *testing.T) {
+	l := newLab(t, nil)
+	app := fixture.NewObject(multi(), fixture.Snapshotter)
+	must(t, l.engine.Pull(t.Context(), app, "", "docker.io/library/multi:1"))
+	about := objectOf(ocispec.MediaTypeImageManifest, []byte(`{"subject":{"digest":"`+app.Target.Digest.String()+`"}}`))
+	must(t, l.engine.Pull(t.Context(), about, "", "docker.io/library/about:1"))
+	for _, limit := range []int{0, 400} {
+		l.backend.Remember(limit)
+		must(t, l.backend.View(t.Context(), func(stores jettison.Stores) error {
+			related, _ := stores.Images.(jettison.ReferrerStore)
+			if found, err := related.Referrers(t.Context(), app.Target.Digest); err != nil || len(found) != 1 {
+				t.Errorf("limit %d: referrers %v, %v", limit, found, err)
+			}
+			layer, err := stores.Images.Layer(t.Context(), storetest.ChainID("os", "amd"))
+			if err != nil || layer.DiffID == "" {
+				t.Errorf("limit %d: layer %+v, %v", limit, layer, err)
+			}
+			return nil
+		}))
+		plan, err := l.service.PlanDelete(t.Context(), []string{"multi:1"}, withoutArm())
+		if err != nil || len(plan.Records()) == 0 {
+			t.Errorf("limit %d: plan %v, %v", limit, plan, err)
+		}
+		if got := l.backend.Remembered(); got > limit/100 { // no document is that small
+			t.Errorf("limit %d: %d documents are remembered", limit, got)
+		}
+	}
+}

@@ -41,6 +41,8 @@ type layer struct {
 	imagestore.Layer
 	// content is what it was unpacked from, if its images agree on that.
 	content digest.Digest
+	// config is a configuration that is unpacked to it.
+	config digest.Digest
 }
 
 // A blob is content with what it refers to.
@@ -190,12 +192,13 @@ func (g *graph) needed(ids []digest.Digest) {
 // labels of the manifest number it.
 func (g *graph) unpack(manifest *blob) digest.Digest {
 	var content []digest.Digest
+	var config digest.Digest
 	var top snapshotKey
 	for _, ref := range manifest.refs {
 		if strings.HasPrefix(ref.label, gcRefLayer) {
 			content = append(content, ref.to)
-		} else if config := g.blobs[ref.to]; config != nil && top.name == "" {
-			top = g.tree.first(config.snapshots)
+		} else if other := g.blobs[ref.to]; other != nil && top.name == "" {
+			config, top = ref.to, g.tree.first(other.snapshots)
 		}
 	}
 	chain := g.tree.chain(top)
@@ -204,7 +207,7 @@ func (g *graph) unpack(manifest *blob) digest.Digest {
 	}
 	var below digest.Digest
 	for i, id := range chain {
-		g.addLayer(id, below, content[i])
+		g.addLayer(id, below, content[i]).config = config
 		below = id
 	}
 	manifest.top = below
@@ -213,16 +216,17 @@ func (g *graph) unpack(manifest *blob) digest.Digest {
 
 // addLayer notes a layer and the content that it was unpacked from. Where images
 // do not agree on that, it belongs to each of them and not to the layer.
-func (g *graph) addLayer(id, below, content digest.Digest) {
+func (g *graph) addLayer(id, below, content digest.Digest) *layer {
 	if g.blobs[content] == nil {
 		content = ""
 	}
 	known, ok := g.layers[id]
 	if !ok {
-		g.layers[id] = &layer{Layer: imagestore.Layer{ChainID: id, Parent: below}, content: content}
-		return
+		known = &layer{Layer: imagestore.Layer{ChainID: id, Parent: below}, content: content}
+		g.layers[id] = known
 	}
 	if known.content != content {
 		known.content = ""
 	}
+	return known
 }

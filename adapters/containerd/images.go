@@ -94,7 +94,7 @@ func (s *state) layerRecord(ctx context.Context, l *layer) (imagestore.Layer, er
 	if used > 0 {
 		record.Content = append(record.Content, imagestore.Content{Digest: l.ChainID, Size: used, Holders: 1})
 	}
-	record.DiffID, err = s.diffID(ctx, l.ChainID)
+	record.DiffID, err = s.diffID(ctx, l)
 	return record, err
 }
 

@@ -55,7 +55,7 @@ func (s imageStore) Without(ctx context.Context, id digest.Digest, manifests []d
 // after is the state as it will be when an index has become another one: the same
 // names and content, and what is new.
 func (s *state) after(old *image, made *rewritten) (*state, error) {
-	later := &state{backend: s.backend, readOnly: true, uses: s.uses}
+	later := &state{backend: s.backend, readOnly: true, uses: s.uses, unwritten: make(map[digest.Digest]*document)}
 	var records []images.Image
 	for _, img := range s.images {
 		for _, record := range img.names {
@@ -79,7 +79,7 @@ func (s *state) after(old *image, made *rewritten) (*state, error) {
 		if err != nil {
 			return nil, class.Errorf(class.Internal, "index %s: %w", b.digest, err)
 		}
-		s.backend.docs.put(b.digest, doc)
+		later.unwritten[b.digest] = doc
 	}
 	later.graph.tree, later.graph.shared = s.graph.tree, s.graph.shared
 	later.graph.count(later, s.uses)
@@ -126,7 +126,7 @@ func (s imageStore) without(ctx context.Context, id digest.Digest, manifests []d
 // says what becomes of the index: nothing when nothing is left in it.
 func (r *rewritten) rewrite(ctx context.Context, s *state, desc ocispec.Descriptor, depth int) (indexdoc.Change, error) {
 	unchanged := indexdoc.Change{Digest: desc.Digest, Size: desc.Size}
-	doc, err := s.backend.document(ctx, desc)
+	doc, err := s.document(ctx, desc)
 	if class.Is(err, class.NotFound) || err == nil && (doc.Manifests == nil || depth > imagestore.MaxNesting) {
 		return unchanged, nil // as its record has it
 	}

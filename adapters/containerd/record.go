@@ -66,7 +66,7 @@ type recorder struct {
 
 // describe reads the target.
 func (r *recorder) describe(ctx context.Context, target ocispec.Descriptor) error {
-	doc, err := r.backend.document(ctx, target)
+	doc, err := r.document(ctx, target)
 	switch {
 	case class.Is(err, class.NotFound):
 		return nil // an image whose target is missing says nothing
@@ -121,7 +121,7 @@ func (r *recorder) manifest(ctx context.Context, id digest.Digest, doc *document
 	if doc.Config == nil || doc.Config.Digest == ocispec.DescriptorEmptyJSON.Digest {
 		return p, nil
 	}
-	cfg, err := r.backend.document(ctx, *doc.Config)
+	cfg, err := r.document(ctx, *doc.Config)
 	switch {
 	case class.Is(err, class.NotFound):
 		return p, nil
@@ -143,7 +143,7 @@ func (r *recorder) index(ctx context.Context, doc *document, depth int, dated bo
 			continue
 		}
 		r.seen[desc.Digest] = true
-		listed, err := r.backend.document(ctx, desc)
+		listed, err := r.document(ctx, desc)
 		switch {
 		case class.Is(err, class.NotFound):
 			r.list(desc, part{})

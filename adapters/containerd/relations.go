@@ -3,6 +3,7 @@ package containerd
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -16,7 +17,7 @@ var _ jettison.ReferrerStore = imageStore{}
 
 // relations are which images are about which.
 type relations struct {
-	subjects map[digest.Digest][]digest.Digest // digests that an image is about
+	subjects map[digest.Digest]digest.Digest   // what an image is about by its manifest
 	about    map[digest.Digest][]digest.Digest // images that are about a digest
 }
 
@@ -61,12 +62,11 @@ func (s *state) others(id digest.Digest, found []digest.Digest) []digest.Digest 
 // of are the digests that an image is about: by its manifest, and by the tags that
 // it still has.
 func (r *relations) of(s *state, id digest.Digest) []digest.Digest {
-	return append(slices.Clone(r.subjects[id]), tagged(s.images[id])...)
-}
-
-func tagged(img *image) []digest.Digest {
 	var found []digest.Digest
-	for _, n := range img.refs {
+	if subject, ok := r.subjects[id]; ok {
+		found = append(found, subject)
+	}
+	for _, n := range s.images[id].refs {
 		if subject, ok := refstore.SubjectOf(n.ref); ok {
 			found = append(found, subject)
 		}
@@ -87,17 +87,13 @@ func (s *state) relate(ctx context.Context) (*relations, error) {
 		return nil, err
 	}
 	r := &relations{
-		subjects: make(map[digest.Digest][]digest.Digest),
+		subjects: make(map[digest.Digest]digest.Digest),
 		about:    make(map[digest.Digest][]digest.Digest),
 	}
-	ids := s.ids()
-	if err := s.readTargets(ctx, ids); err != nil {
+	if err := s.addSubjects(ctx, r); err != nil {
 		return nil, err
 	}
-	for _, id := range ids {
-		if doc, ok := s.backend.docs.get(id); ok && doc.Subject != nil && doc.Subject.Digest.Validate() == nil {
-			r.subjects[id] = []digest.Digest{doc.Subject.Digest}
-		}
+	for _, id := range s.ids() {
 		for _, subject := range r.of(s, id) {
 			r.about[subject] = append(r.about[subject], id)
 		}
@@ -106,17 +102,23 @@ func (s *state) relate(ctx context.Context) (*relations, error) {
 	return r, nil
 }
 
-// readTargets reads the targets that may be about another image, several at once.
-// One that is missing or damaged is about nothing that can be known.
-func (s *state) readTargets(ctx context.Context, ids []digest.Digest) error {
+// addSubjects notes what the targets say that they are about; they are read several
+// at once. One that is missing or damaged is about nothing that can be known.
+func (s *state) addSubjects(ctx context.Context, r *relations) error {
+	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for _, id := range ids {
+	for id, img := range s.images {
 		if len(s.graph.own(id).tops) > 0 {
 			continue
 		}
 		group.Go(func() error {
-			_, err := s.backend.document(ctx, s.images[id].target)
+			doc, err := s.document(ctx, img.target)
+			if err == nil && doc.Subject != nil && doc.Subject.Digest.Validate() == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				r.subjects[id] = doc.Subject.Digest
+			}
 			if class.Is(err, class.Unavailable) {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/internal/class"
 )
@@ -28,6 +29,8 @@ type state struct {
 	uses  *uses
 	used  *resolved
 	about *relations
+
+	unwritten map[digest.Digest]*document // of a state that is to come
 
 	measured int // layers that were measured one by one
 
@@ -60,6 +63,15 @@ func (s *state) image(ctx context.Context, id digest.Digest) (*image, error) {
 		return nil, class.Errorf(class.NotFound, "image %s does not exist", id)
 	}
 	return img, nil
+}
+
+// document reads a manifest, an index or a configuration. The errors are those of
+// [Backend.document].
+func (s *state) document(ctx context.Context, desc ocispec.Descriptor) (*document, error) {
+	if doc := s.unwritten[desc.Digest]; doc != nil {
+		return doc, ctx.Err()
+	}
+	return s.backend.document(ctx, desc)
 }
 
 // write makes sure that something may be changed.

@@ -2,12 +2,14 @@ package containerd
 
 import (
 	"context"
-	"maps"
-	"slices"
+	"errors"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/jettison-oci/jettison/internal/class"
 )
 
 // usages remember what committed snapshots take, which does not change. They are
@@ -16,6 +18,9 @@ type usages struct {
 	mu    sync.Mutex
 	bytes map[snapshotKey]int64
 }
+
+// maxUsages is how many are remembered.
+const maxUsages = 100_000
 
 func newUsages() *usages { return &usages{bytes: make(map[snapshotKey]int64)} }
 
@@ -29,7 +34,7 @@ func (u *usages) get(key snapshotKey) (int64, bool) {
 func (u *usages) put(key snapshotKey, n int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.bytes) >= maxDocuments {
+	if len(u.bytes) >= maxUsages {
 		clear(u.bytes)
 	}
 	u.bytes[key] = n
@@ -105,34 +110,19 @@ func (t *tree) named(chain digest.Digest) []snapshotKey {
 	return found
 }
 
-// diffID is that of a layer, as a configuration says that is unpacked to it;
-// empty when none can be read.
-func (s *state) diffID(ctx context.Context, chain digest.Digest) (digest.Digest, error) {
-	if diffID, ok := s.backend.docs.diffID(chain); ok {
-		return diffID, nil
+// diffID is that of a layer, as the configuration says that is unpacked to it;
+// empty when that cannot be read.
+func (s *state) diffID(ctx context.Context, l *layer) (digest.Digest, error) {
+	if l.config == "" {
+		return "", nil
 	}
-	for _, id := range slices.Sorted(maps.Keys(s.graph.owned)) {
-		if !s.graph.hasLayer(s.graph.owned[id], chain) || s.images[id] == nil {
-			continue
-		}
-		if _, err := s.record(ctx, s.images[id]); err != nil && ctx.Err() != nil {
-			return "", err
-		}
-		if diffID, ok := s.backend.docs.diffID(chain); ok {
-			return diffID, nil
-		}
+	config, err := s.document(ctx, ocispec.Descriptor{Digest: l.config})
+	var damage *damageError
+	switch {
+	case err == nil:
+		return config.diffIDs[l.ChainID], nil
+	case class.Is(err, class.NotFound), errors.As(err, &damage):
+		return "", nil
 	}
-	return "", nil
-}
-
-// hasLayer reports whether an image needs a layer.
-func (g *graph) hasLayer(o owned, chain digest.Digest) bool {
-	for _, top := range o.tops {
-		for id := top; id != ""; id = g.layers[id].Parent {
-			if id == chain {
-				return true
-			}
-		}
-	}
-	return false
+	return "", err
 }
