@@ -56,7 +56,8 @@
 // Every View and Update looks at the namespace once: one list of the names, and,
 // when something first asks for them, one each of the containers, the tasks, the
 // leases, the content and the snapshots. Labels of content tell what needs what, so
-// a deletion reads no more than the manifest and the configuration of the image.
+// a deletion reads no more than the manifest and the configuration of the image;
+// where old programs have left content without labels, its documents are read.
 //
 // A name is removed only if it has the target that it had. An image goes with its
 // last name, in that one change. When the last name goes and the image stays, the

@@ -24,7 +24,7 @@ const (
 )
 
 // A graph is what needs what, as the labels of content and the parents of
-// snapshots tell, without a blob being read.
+// snapshots tell; a blob is read only where it has no labels.
 type graph struct {
 	blobs  map[digest.Digest]*blob
 	layers map[digest.Digest]*layer // by chain ID
@@ -84,7 +84,13 @@ func (s *state) loadGraph(ctx context.Context) (*graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.tree, err = s.backend.walkSnapshots(s.here(ctx), snapshotters(g, u)); err != nil {
+	names := snapshotters(g, u)
+	for _, id := range s.ids() {
+		if err := (unlabelled{s, g, names}).complete(ctx, id, 1); err != nil {
+			return nil, err
+		}
+	}
+	if g.tree, err = s.backend.walkSnapshots(s.here(ctx), names); err != nil {
 		return nil, err
 	}
 	if g.shared, err = s.sharedContent(ctx); err != nil {

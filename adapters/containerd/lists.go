@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,7 +130,8 @@ func (s *state) loadForeign(ctx context.Context, users []container) (*foreign, e
 	for _, c := range users {
 		names = append(names, c.Snapshotter)
 	}
-	f.tree, err = s.backend.walkSnapshots(ctx, names)
+	slices.Sort(names)
+	f.tree, err = s.backend.walkSnapshots(ctx, slices.Compact(names))
 	return f, err
 }
 

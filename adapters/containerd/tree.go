@@ -20,12 +20,11 @@ type tree struct {
 	snapshotters []string // those that there are, sorted
 }
 
-// walkSnapshots walks the snapshotters of these names in the context's
-// namespace. One that the daemon does not have has no snapshots.
+// walkSnapshots walks the snapshotters of these names, sorted, each once, in the
+// context's namespace. One that the daemon does not have has no snapshots.
 func (b *Backend) walkSnapshots(ctx context.Context, names []string) (*tree, error) {
 	t := &tree{infos: make(map[snapshotKey]snapshots.Info)}
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	for _, name := range names {
 		store := b.snapshotter(name)
 		if store == nil {
 			continue
@@ -59,7 +58,7 @@ func isNoSnapshotter(err error) bool {
 }
 
 // snapshotters are the names of the snapshotters that content, containers and
-// leases speak of.
+// leases speak of, sorted, each once.
 func snapshotters(g *graph, u *uses) []string {
 	var names []string
 	for _, b := range g.blobs {
@@ -77,7 +76,8 @@ func snapshotters(g *graph, u *uses) []string {
 			names = append(names, key.snapshotter)
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // first returns the first of these snapshots that is there.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
@@ -72,4 +73,41 @@ func TestSnapshotsOfOtherNamespacesAreNotOurs(t *testing.T) {
 	must(t, l.engine.Mount(t.Context(), "mount-0-web", storetest.ChainID("os"), "volume"))
 	_, err := l.service.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{Force: true})
 	wantRefusal(t, err, jettison.ErrConflict, "mount native/mount-0-web of lease volume")
+}
+
+// An image whose content has no labels, as very old programs have left it, is used
+// by what its documents say all the same.
+func TestContentWithoutLabels(t *testing.T) {
+	for name, made := range map[string]storetest.Image{
+		"image": storetest.Spec{Name: "app", Layers: []string{"os", "amd"}}.Image(),
+		"index": multi(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, nil)
+			o := fixture.NewObject(made, fixture.Snapshotter)
+			must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/app:1", "docker.io/library/old:1"))
+			must(t, l.engine.Run(t.Context(), fixture.Container{
+				ID: "web", Image: "docker.io/library/app:1", Top: storetest.ChainID("os", "amd"), Running: true,
+			}))
+			l.strip(t, o)
+			next := l.pull(t, "next", []string{"next"}, "docker.io/library/next:1")
+			must(t, l.engine.Move(t.Context(), "docker.io/library/app:1", next))
+			_, err := l.service.ImageDelete(t.Context(), o.Target.Digest.String(), jettison.RemoveOptions{Force: true})
+			wantRefusal(t, err, jettison.ErrConflict, "running container web")
+		})
+	}
+}
+
+// strip leaves of the labels of an image's content only what makes it a root.
+func (l *lab) strip(t *testing.T, o fixture.Object) {
+	t.Helper()
+	for _, blob := range o.Blobs {
+		labels := map[string]string{"containerd.io/gc.root": "2017-12-07T12:00:00Z"}
+		for label := range blob.Labels {
+			labels[label] = ""
+		}
+		info := content.Info{Digest: digest.FromBytes(blob.Data), Labels: labels}
+		_, err := l.Services.Content.Update(l.engine.In(t.Context()), info)
+		must(t, err)
+	}
 }
