@@ -116,67 +116,50 @@ func (s *state) addContainer(r *resolved, c container, known map[snapshotKey]boo
 // nothing to tell by: then it is what the name means, and all images with those
 // layers.
 func (s *state) origins(r *resolved, t *tree, c container) []digest.Digest {
-	if target := digest.Digest(kubernetesOf(c).Metadata.ImageDigest); s.images[target] != nil {
+	if target := digest.Digest(c.note.Metadata.ImageDigest); s.images[target] != nil {
 		return []digest.Digest{target}
 	}
-	byName := s.byName(c)
-	base := t.base(snapshotKey{c.Snapshotter, c.SnapshotKey})
-	byLayers := r.byTop[base]
-	switch {
-	case byName == "":
-		return byLayers
-	case slices.Contains(byLayers, byName), len(byLayers) == 0:
-		return []digest.Digest{byName}
-	default:
-		return append([]digest.Digest{byName}, byLayers...)
+	byName := s.meant(c, c.Image)
+	if len(byName) == 0 {
+		byName = s.meant(c, c.note.Metadata.ImageRef)
 	}
+	byLayers := r.byTop[t.base(snapshotKey{c.Snapshotter, c.SnapshotKey})]
+	isOn := func(id digest.Digest) bool { return slices.Contains(byLayers, id) }
+	if slices.ContainsFunc(byName, isOn) {
+		return byName
+	}
+	return slices.Concat(byName, byLayers)
 }
 
-// byName is the image that a container names, or else that Kubernetes notes for
-// it.
-func (s *state) byName(c container) digest.Digest {
-	if id := s.meant(c, c.Image); id != "" {
-		return id
-	}
-	return s.meant(c, kubernetesOf(c).Metadata.ImageRef)
-}
-
-// meant is the image that a text means in the namespace of a container: a record,
-// a reference, or an ID, which may be the digest of the target or that of a
-// configuration. It is empty when there is none.
-func (s *state) meant(c container, text string) digest.Digest {
-	if text == "" {
-		return ""
-	}
-	if c.namespace != "" {
-		target := s.uses.others[c.namespace].targets[text]
-		if s.images[target] == nil {
-			return ""
+// meant are the images that a text means in the namespace of a container: by an ID,
+// which may be the digest of the target or that of a configuration, by a record, or
+// by a reference.
+func (s *state) meant(c container, text string) []digest.Digest {
+	if id, err := digest.Parse(text); err == nil {
+		if s.images[id] != nil {
+			return []digest.Digest{id}
 		}
-		return target
+		if found := s.others("", slices.Clone(s.graph.having[id])); len(found) > 0 {
+			return found
+		}
+	}
+	if target := s.named(c, text); s.images[target] != nil {
+		return []digest.Digest{target}
+	}
+	return nil
+}
+
+// named is the target that a record or a reference names in the namespace of a
+// container, or empty.
+func (s *state) named(c container, text string) digest.Digest {
+	if c.namespace != "" {
+		return s.uses.others[c.namespace].targets[text]
 	}
 	if img := s.names[text]; img != nil {
 		return img.id()
 	}
-	if id, err := digest.Parse(text); err == nil {
-		return s.identified(id)
-	}
 	if ref, ok := parseName(text); ok && s.refs[ref.String()] != nil {
 		return s.refs[ref.String()].id()
-	}
-	return ""
-}
-
-// identified is the image with this target, or else the first that has it as its
-// configuration.
-func (s *state) identified(id digest.Digest) digest.Digest {
-	if s.images[id] != nil {
-		return id
-	}
-	for _, other := range s.graph.having[id] {
-		if s.images[other] != nil {
-			return other
-		}
 	}
 	return ""
 }
@@ -192,10 +175,8 @@ func (s *state) mounted(r *resolved, t *tree, c container, known map[snapshotKey
 		keys = append(keys, slices.DeleteFunc(slices.Clone(r.bound[c.ID]), func(key snapshotKey) bool { return key.name == c.SnapshotKey })...)
 	}
 	var found []digest.Digest
-	for _, mount := range kubernetesOf(c).Metadata.Config.Mounts {
-		if id := s.meant(c, mount.Image.Image); id != "" {
-			found = append(found, id)
-		}
+	for _, mount := range c.note.Metadata.Config.Mounts {
+		found = append(found, s.meant(c, mount.Image.Image)...)
 	}
 	for _, key := range keys {
 		if c.namespace == "" {

@@ -1,6 +1,10 @@
 package containerd
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/containerd/containerd/v2/core/containers"
+)
 
 // kubernetesExtension is where Kubernetes' runtime notes what a container was made
 // of.
@@ -24,7 +28,7 @@ type kubernetes struct {
 }
 
 // kubernetesOf reads the note. One that is missing or malformed tells nothing.
-func kubernetesOf(c container) kubernetes {
+func kubernetesOf(c containers.Container) kubernetes {
 	var note kubernetes
 	extension, ok := c.Extensions[kubernetesExtension]
 	if !ok || extension == nil || json.Unmarshal(extension.GetValue(), &note) != nil {

@@ -28,6 +28,7 @@ type container struct {
 	containers.Container
 	// namespace is empty for that of the images.
 	namespace string
+	note      kubernetes
 	running   bool
 }
 
@@ -90,7 +91,7 @@ func (s *state) listContainers(ctx context.Context, namespace string) ([]contain
 	}
 	found := make([]container, 0, len(records))
 	for _, record := range records {
-		found = append(found, container{record, namespace, running[record.ID]})
+		found = append(found, container{record, namespace, kubernetesOf(record), running[record.ID]})
 	}
 	return found, nil
 }

@@ -75,6 +75,29 @@ func TestSnapshotsOfOtherNamespacesAreNotOurs(t *testing.T) {
 	wantRefusal(t, err, jettison.ErrConflict, "mount native/mount-0-web of lease volume")
 }
 
+// A container that knows its image by the digest of a configuration uses every image
+// that has it: two may differ in how they are compressed.
+func TestContainerByConfiguration(t *testing.T) {
+	for _, recorded := range []bool{false, true} { // whether the digest is a name
+		l := newLab(t, nil)
+		made := storetest.Spec{Name: "app", Layers: []string{"os"}}.Image()
+		first := fixture.NewObject(made, fixture.Snapshotter)
+		made.Manifest = append(fixture.Manifest(made), '\n')
+		second := fixture.NewObject(made, fixture.Snapshotter)
+		names := []string{"docker.io/library/second:1"}
+		if recorded {
+			names = append(names, made.ID().String())
+		}
+		must(t, l.engine.Pull(t.Context(), first, "", "docker.io/library/first:1"))
+		must(t, l.engine.Pull(t.Context(), second, "", names...))
+		must(t, l.engine.Run(t.Context(), fixture.Container{ID: "web", Image: made.ID().String(), Top: storetest.ChainID("os"), Running: true}))
+		for _, o := range []fixture.Object{first, second} {
+			_, err := l.service.ImageDelete(t.Context(), o.Target.Digest.String(), jettison.RemoveOptions{Force: true})
+			wantRefusal(t, err, jettison.ErrConflict, "running container web")
+		}
+	}
+}
+
 // An image whose content has no labels, as very old programs have left it, is used
 // by what its documents say all the same.
 func TestContentWithoutLabels(t *testing.T) {
