@@ -63,6 +63,17 @@ func (img *image) pinned() bool {
 	return false
 }
 
+// lastsWithout reports whether another record than these keeps the image, and does
+// not go by itself.
+func (img *image) lastsWithout(names []string) bool {
+	for name, record := range img.names {
+		if _, expires := record.Labels[gcExpire]; !expires && !slices.Contains(names, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // sorted are the names in order.
 func (img *image) sorted() []string {
 	names := make([]string, 0, len(img.names))

@@ -81,7 +81,7 @@ func (s referenceStore) All(ctx context.Context) iter.Seq2[refstore.Association,
 }
 
 // Delete removes the record of a reference, if its target is still the image.
-// When it was the last one, and the image has no other record, one without a
+// When it was the last one, and no other record keeps the image, one without a
 // reference is made first, as Docker does: an image stays until it is deleted.
 func (s referenceStore) Delete(ctx context.Context, ref reference.Named, id digest.Digest) error {
 	if err := s.write(ctx); err != nil {
@@ -92,7 +92,7 @@ func (s referenceStore) Delete(ctx context.Context, ref reference.Named, id dige
 		return class.Errorf(class.NotFound, "reference %s does not name image %s", full(ref), id)
 	}
 	names := img.namesOf(ref)
-	if len(names) == len(img.names) {
+	if !img.lastsWithout(names) {
 		if err := s.keepDangling(ctx, img); err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func (s *state) removeName(ctx context.Context, img *image, name string) error {
 }
 
 // keepDangling makes the record that keeps an image without references, as
-// Docker does. One that is there is left as it is.
+// Docker does.
 func (s *state) keepDangling(ctx context.Context, img *image) error {
 	record := images.Image{Name: danglingPrefix + img.id().String(), Target: img.target, Labels: img.labels()}
 	if err := s.referBack(ctx, img, record.Labels); err != nil {
@@ -76,20 +76,22 @@ func (s *state) keepDangling(ctx context.Context, img *image) error {
 }
 
 // create makes a record without a reference, or returns the one that is there: an
-// earlier try has left it, or another program has been faster.
+// earlier try has left it, or another program has been faster. It is left as it is,
+// unless it would go by itself.
 func (s *state) create(ctx context.Context, record images.Image) (images.Image, error) {
 	store := s.backend.services.Images
 	made, err := store.Create(s.here(ctx), record)
-	if errdefs.IsAlreadyExists(err) {
-		made, err = store.Get(s.here(ctx), record.Name)
-	}
-	if err != nil {
+	if !errdefs.IsAlreadyExists(err) {
 		return made, failed("keep "+record.Target.Digest.String(), err)
 	}
-	if made.Target.Digest != record.Target.Digest {
-		return made, class.Errorf(class.Conflict, "containerd: %s names %s", record.Name, made.Target.Digest)
+	there, err := store.Get(s.here(ctx), record.Name)
+	if _, expires := there.Labels[gcExpire]; expires && there.Target.Digest == record.Target.Digest {
+		there, err = store.Update(s.here(ctx), record, "labels")
 	}
-	return made, nil
+	if err == nil && there.Target.Digest != record.Target.Digest {
+		return there, class.Errorf(class.Conflict, "containerd: %s names %s", record.Name, there.Target.Digest)
+	}
+	return there, failed("keep "+record.Target.Digest.String(), err)
 }
 
 // referBack adds the labels by which a record goes when the containers that use

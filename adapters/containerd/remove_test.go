@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
 
@@ -68,6 +69,31 @@ func TestRecordOfAnExpiringName(t *testing.T) {
 	l.collect(t)
 	if diff := cmp.Diff([]string{fixture.Dangling(id)}, l.records(t)); diff != "" {
 		t.Errorf("records while the container runs (-want +got):\n%s", diff)
+	}
+}
+
+// A record without a name that is there already, and would go with a container, is
+// made to stay when the last name goes and the image does not.
+func TestExpiringRecordIsThere(t *testing.T) {
+	l := newLab(t, nil)
+	id := l.pull(t, "app", []string{"os"}) // it dangles
+	must(t, l.engine.Label(t.Context(), id, map[string]string{
+		"containerd.io/gc.expire":         time.Now().Add(-time.Minute).Format(time.RFC3339),
+		"containerd.io/gc.bref.container": "web",
+	}))
+	records, err := l.Services.Images.List(l.engine.In(t.Context()))
+	must(t, err)
+	for _, name := range []string{"web", "db"} {
+		must(t, l.engine.Run(t.Context(), fixture.Container{ID: name, Image: "docker.io/library/app:1", Top: storetest.ChainID("os"), Running: true}))
+	}
+	_, err = l.Services.Images.Create(l.engine.In(t.Context()), images.Image{Name: "docker.io/library/app:1", Target: records[0].Target})
+	must(t, err)
+	_, err = l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{Force: true})
+	must(t, err)
+	must(t, l.engine.RemoveContainer(t.Context(), "web"))
+	l.collect(t)
+	if diff := cmp.Diff([]string{fixture.Dangling(id)}, l.records(t)); diff != "" {
+		t.Errorf("records while the other container runs (-want +got):\n%s", diff)
 	}
 }
 
