@@ -138,6 +138,9 @@ func (s *settings) prune(cmd *cobra.Command, flags *pruneFlags, opts jettison.Pr
 	return s.change(cmd, func(store *opened) error {
 		bars := newBars(cmd.ErrOrStderr(), countImages)
 		opts.Progress = bars.prune()
+		if opts.BatchSize == 0 {
+			opts.BatchSize = store.batch
+		}
 		report, err := store.service.ImagesPrune(cmd.Context(), opts)
 		bars.finish(err == nil)
 		if report != nil && (err == nil || len(report.ImagesDeleted) > 0) {

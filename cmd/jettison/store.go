@@ -31,6 +31,9 @@ type opened struct {
 	// config reads the configuration of an image where that is all that can be
 	// read of its content; otherwise nil.
 	config func(ctx context.Context, image digest.Digest) ([]byte, error)
+	// batch is how many images a prune looks at before it lets others work on the
+	// store; zero is the default of the service.
+	batch int
 }
 
 // defaultStore is $JETTISON_STORE, else a directory among the user's data, as

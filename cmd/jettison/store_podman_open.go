@@ -40,8 +40,14 @@ func withPodman(ctx context.Context, s *settings, place podmanPlace, log *slog.L
 		}
 	}()
 	service := jettison.New(store, &jettison.Options{Logger: log})
-	return podmanError(fn(&opened{Backend: store, service: service, config: store.Config}))
+	return podmanError(fn(&opened{Backend: store, service: service, config: store.Config, batch: podmanBatch}))
 }
+
+// podmanBatch is how many images of such a store a prune looks at at a time. A deletion
+// takes some 50 milliseconds there, so that others wait about half a second, which is
+// below the default of --wait. Smaller batches gain nobody anything, and every batch
+// has to look at the whole store.
+const podmanBatch = 10
 
 // podmanError tells the user of the command what to do.
 func podmanError(err error) error {
