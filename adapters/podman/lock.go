@@ -11,10 +11,11 @@ import (
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
-// How often a lock that others hold is tried again.
+// How often a lock that others hold is tried again. A program at work on the store
+// lets its locks go for an instant after each change: who looks seldom never sees it.
 const (
 	firstTry = time.Millisecond
-	lastTry  = 50 * time.Millisecond
+	lastTry  = 4 * time.Millisecond
 )
 
 // await waits until each lock of the store could be had, one after another. The

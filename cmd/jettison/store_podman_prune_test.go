@@ -53,7 +53,7 @@ func TestPodmanPruneLetsOthersIn(t *testing.T) {
 		_, err := runRoot(t.Context(), on, "prune", "--force", "--wait", "1m")
 		pruned <- err
 	}()
-	for end := time.Now().Add(20*time.Second); count() == images+1; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); count() == images+1; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("nothing is pruned: %v", <-pruned)
 		}
