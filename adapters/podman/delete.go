@@ -71,7 +71,11 @@ func (st *state) deleteWhole(img *image) ([]string, error) {
 // the library does not get over one that is missing, or that lies in a store which
 // cannot be changed: it would stop halfway.
 func (st *state) deletePiecewise(img *image) ([]string, error) {
-	for _, c := range st.containers {
+	containers, err := st.owner.store.Containers()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range containers {
 		if c.ImageID == img.ID {
 			return nil, errors.WithMessage(storage.ErrImageUsedByContainer, c.ID)
 		}

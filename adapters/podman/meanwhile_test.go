@@ -141,3 +141,18 @@ func TestByDigest(t *testing.T) {
 		}
 	}
 }
+
+// A container that came meanwhile keeps its image, also one on a layer of an additional
+// store, which the library does not delete as a whole.
+func TestContainerMeanwhile(t *testing.T) {
+	_, f, base := additional(t)
+	id := f.topmost("on it", base.topmost)
+	err := f.backend(nil).Update(t.Context(), func(stores jettison.Stores) error {
+		f.container("c1", &made{id: id}, podmans)
+		_, err := stores.Images.Delete(t.Context(), id)
+		return err
+	})
+	if there := f.Exists(id.Encoded()); !errors.Is(err, jettison.ErrConflict) || !there {
+		t.Errorf("got %v, want an error of class Conflict; the image is there: %t", err, there)
+	}
+}
