@@ -3,6 +3,7 @@ package podman
 import (
 	"context"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"github.com/pkg/errors"
@@ -34,6 +35,32 @@ func (l layout) await(ctx context.Context, timeout time.Duration, may access) er
 	return l.checkLayers(ctx, deadline)
 }
 
+// awaitAdditional is await for the additional stores, which the library knows. Nobody
+// changes them here, and their lock files need not be writable.
+func (s *Store) awaitAdditional(ctx context.Context) error {
+	driver, err := s.store.GraphDriver()
+	if err != nil {
+		return storageError(err)
+	}
+	deadline := time.Now().Add(s.timeout)
+	for _, root := range driver.AdditionalImageStores() {
+		for _, path := range []string{
+			filepath.Join(s.layout.kind(root, "layers"), "layers.lock"),
+			filepath.Join(s.layout.kind(root, "images"), "images.lock"),
+		} {
+			lock, err := lockfile.GetROLockFile(path)
+			if err != nil {
+				return systemError(err)
+			}
+			if err := wait(ctx, lock, path, deadline, reading); err != nil {
+				return err
+			}
+			lock.Unlock()
+		}
+	}
+	return nil
+}
+
 // takeTurn waits until no other Update runs, and returns what ends the turn. Whoever
 // is next holds a lock of its own, so that one that updates again and again, as a prune
 // does, is not always first.
@@ -57,18 +84,24 @@ func acquire(ctx context.Context, path string, deadline time.Time, may access) (
 	if err != nil {
 		return nil, systemError(err)
 	}
+	if err := wait(ctx, lock, path, deadline, may); err != nil {
+		return nil, err
+	}
+	return lock.Unlock, nil
+}
+
+// wait takes the lock as soon as it can be had.
+func wait(ctx context.Context, lock *lockfile.LockFile, path string, deadline time.Time, may access) error {
 	for pause := firstTry; ; pause = min(2*pause, lastTry) {
 		if err := ctx.Err(); err != nil {
-			return nil, class.Errorf(class.Unavailable, "wait for %s: %w", path, err)
+			return class.Errorf(class.Unavailable, "wait for %s: %w", path, err)
 		}
 		free, err := try(lock, may)
 		switch {
-		case err != nil:
-			return nil, err
-		case free:
-			return lock.Unlock, nil
+		case err != nil || free:
+			return err
 		case !time.Now().Before(deadline):
-			return nil, &LockedError{Path: path, Holder: lockHolder(path)}
+			return &LockedError{Path: path, Holder: lockHolder(path)}
 		}
 		select {
 		case <-ctx.Done():

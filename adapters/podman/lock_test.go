@@ -128,3 +128,24 @@ func TestLockedForAWhile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// So is a lock of an additional store.
+func TestLockedAdditional(t *testing.T) {
+	shared, f, _ := additional(t)
+	driver, err := f.GraphDriver()
+	f.check(err)
+	for _, name := range []string{"vfs-layers/layers.lock", "vfs-images/images.lock"} {
+		pid, release := holder(t, filepath.Join(shared.root, name))
+		ended := make(chan error, 1)
+		go func() {
+			ended <- f.backend(&podman.Options{LockTimeout: 20 * time.Millisecond}).View(t.Context(), nothing)
+		}()
+		select {
+		case err := <-ended:
+			checkLocked(t, "View", filepath.Join(driver.AdditionalImageStores()[0], name), pid, err)
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s is waited for without end", name)
+		}
+		release()
+	}
+}

@@ -52,6 +52,9 @@ func (s *Store) look(ctx context.Context, may access) (*state, error) {
 	if err := s.layout.await(ctx, s.timeout, may); err != nil {
 		return nil, err
 	}
+	if err := s.awaitAdditional(ctx); err != nil {
+		return nil, err
+	}
 	found, err := s.store.MultiList(storage.MultiListOptions{Images: true, Layers: true, Containers: true})
 	if err != nil {
 		return nil, class.Errorf(class.Internal, "read the records of %s: %w", s.layout.root, storageError(err))
