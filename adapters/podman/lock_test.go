@@ -23,6 +23,7 @@ import (
 const (
 	holdLock    = "JETTISON_TEST_HOLD_LOCK"    // holds this lock until its input ends
 	deleteImage = "JETTISON_TEST_DELETE_IMAGE" // deletes these images of the store
+	planImage   = "JETTISON_TEST_PLAN_IMAGE"   // plans that
 )
 
 // child is what the test binary does in place of tests, if anything.
@@ -39,6 +40,10 @@ func child() (does bool) {
 	}
 	if args := os.Getenv(deleteImage); args != "" {
 		deleteImages(strings.Fields(args))
+		return true
+	}
+	if args := os.Getenv(planImage); args != "" {
+		planImages(strings.Fields(args))
 		return true
 	}
 	return false
