@@ -147,6 +147,10 @@ func (s *Store) Partial() {}
 // The error is a [*LockedError] when that takes too long, and an
 // [*IncompleteError] when the store has to be mended first.
 func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error {
+	return s.view(ctx, func(st *state) error { return fn(st.stores()) })
+}
+
+func (s *Store) view(ctx context.Context, fn func(*state) error) error {
 	end, err := s.begin(ctx, 1)
 	if err != nil {
 		return err
@@ -156,7 +160,7 @@ func (s *Store) View(ctx context.Context, fn func(jettison.Stores) error) error 
 	if err != nil {
 		return err
 	}
-	return fn(st.stores())
+	return fn(st)
 }
 
 // Update runs fn while no other Update of this package runs, in this process or

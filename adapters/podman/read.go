@@ -10,18 +10,17 @@ import (
 
 // Config returns the configuration of the image, byte for byte; not verified. The
 // error is of class NotFound when there is no such image, or when it has no
-// configuration, as a manifest list.
-func (s *Store) Config(ctx context.Context, image digest.Digest) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, class.Wrap(class.Unavailable, err)
-	}
-	id, ok := imageID(image.Encoded())
-	if !ok || id != image {
-		return nil, class.Errorf(class.NotFound, "image %s does not exist", image)
-	}
-	data, err := s.store.ImageBigData(id.Encoded(), id.String())
-	if err != nil {
-		return nil, class.Errorf(class.NotFound, "configuration of image %s: %w", image, err)
-	}
-	return data, nil
+// configuration that can be read, as a manifest list. Otherwise it is that of View.
+func (s *Store) Config(ctx context.Context, image digest.Digest) (data []byte, err error) {
+	err = s.view(ctx, func(st *state) error {
+		img, err := st.image(image)
+		if err != nil {
+			return err
+		}
+		if data, err = st.document(img, image.String()); err != nil {
+			return class.Errorf(class.NotFound, "configuration of image %s: %w", image, err)
+		}
+		return nil
+	})
+	return data, err
 }
