@@ -85,7 +85,11 @@ func (st *state) deletePiecewise(img *image) ([]string, error) {
 	}
 	var gone []string
 	for _, l := range st.layers.release(img) {
-		if err := st.owner.store.DeleteLayer(l.ID); err != nil {
+		err := st.owner.store.DeleteLayer(l.ID)
+		if errors.Is(err, storage.ErrLayerHasChildren) || errors.Is(err, storage.ErrLayerUsedByImage) {
+			continue // another process has put something on it meanwhile
+		}
+		if err != nil {
 			return gone, err
 		}
 		gone = append(gone, l.ID)

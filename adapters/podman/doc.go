@@ -77,10 +77,10 @@
 // that Podman gives it within the instant between is lost, as it is with Podman.
 //
 // Programs of this package exclude each other while they update, by a lock in the run
-// root. The locks of the library wait without end and obey no context, so each is
-// tried first, for [Options.LockTimeout] at most and as long as the context allows; who
-// holds it is in the [LockedError]. Once a call of the library has begun it is waited
-// for.
+// root, and take turns. The locks of the library wait without end and obey no context,
+// so each is tried first, for [Options.LockTimeout] at most and as long as the context
+// allows; who holds it is in the [LockedError]. Once a call of the library has begun it
+// is waited for.
 //
 // # Users without root
 //

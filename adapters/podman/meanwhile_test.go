@@ -99,6 +99,24 @@ func TestLayerMeanwhile(t *testing.T) {
 	}
 }
 
+// Nor does one of an additional store fail for that, of which layers go one by one.
+func TestLayerMeanwhileOnAdditional(t *testing.T) {
+	_, f, base := additional(t)
+	lower := f.layer(base.topmost, "lower")
+	id := f.topmost("above", f.layer(lower, "upper"))
+	f.check(f.backend(nil).Update(t.Context(), func(stores jettison.Stores) error {
+		f.topmost("beside", f.layer(lower, "beside"))
+		removed, err := stores.Images.Delete(t.Context(), id)
+		if len(removed.Layers) != 1 {
+			t.Errorf("layers that went: got %v, want the upper one", removed.Layers)
+		}
+		return err
+	}))
+	if left := f.problems(); len(left) > 0 {
+		t.Errorf("problems: %q", left)
+	}
+}
+
 // An image that goes during a view is not there any more, which is no damage.
 func TestGoneDuringView(t *testing.T) {
 	f := newFixture(t)
