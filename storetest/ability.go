@@ -18,6 +18,7 @@ const (
 	removes
 	referrers
 	platforms
+	namedDeletes
 )
 
 // abilities are those that the configuration declares.
@@ -39,6 +40,7 @@ func (c Config) abilities() ability {
 		{removes, c.Containers && c.RemovesContainers},
 		{referrers, c.Referrers},
 		{platforms, c.Platforms},
+		{namedDeletes, c.NamedDeletes},
 	} {
 		if can.declared {
 			all |= can.ability
@@ -54,6 +56,7 @@ func (a ability) String() string {
 		"keep leases", "keep references to missing images", "be damaged",
 		"remove containers",
 		"know what is about what", "take platforms out of indexes",
+		"remove references and their image as one",
 	}
 	var set []string
 	for i, name := range names {

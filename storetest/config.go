@@ -45,6 +45,8 @@ type Config struct {
 	// Platforms says that the images are a [jettison.PlatformStore]. The store is
 	// asked for indexes only then.
 	Platforms bool
+	// NamedDeletes says that the images of an update are a [jettison.NamedDeleter].
+	NamedDeletes bool
 	// Document returns the document of an index that is in the store, byte for
 	// byte. If it is nil, a store is believed that the document of an index that
 	// it made is what its ID says.

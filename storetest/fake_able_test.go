@@ -15,11 +15,15 @@ import (
 // A replacing function takes manifests out of an index.
 type replacing = func(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error)
 
+// A namedDeleting function removes references and their image.
+type namedDeleting = func(ctx context.Context, id digest.Digest, refs []named) (int, imagestore.Removed, error)
+
 // fakeAbilities are those that images may have beside the others.
 type fakeAbilities struct {
 	referrers, subjects func(ctx context.Context, id digest.Digest) ([]digest.Digest, error)
 	without             func(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error)
 	replace             replacing
+	named               namedDeleting
 }
 
 // ableImages are images with all abilities.
@@ -31,6 +35,7 @@ type ableImages struct {
 var (
 	_ jettison.ReferrerStore = ableImages{}
 	_ jettison.PlatformStore = ableImages{}
+	_ jettison.NamedDeleter  = ableImages{}
 )
 
 func (f ableImages) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
@@ -49,6 +54,10 @@ func (f ableImages) Replace(ctx context.Context, id digest.Digest, manifests []d
 	return f.able.replace(ctx, id, manifests)
 }
 
+func (f ableImages) DeleteNamed(ctx context.Context, id digest.Digest, refs []named) (int, imagestore.Removed, error) {
+	return f.able.named(ctx, id, refs)
+}
+
 // ableFakes are fakes of stores with all abilities.
 type ableFakes struct {
 	*fakes
@@ -58,7 +67,7 @@ type ableFakes struct {
 }
 
 // whole is the correct backend with all abilities around which broken ones are.
-func whole() backends.Backend { return backends.All()[1] }
+func whole() backends.Backend { return backends.Able() }
 
 // fakedWhole is that backend, with stores that are changed on their way to a
 // function.
@@ -69,13 +78,24 @@ type fakedWhole struct {
 
 func (b *fakedWhole) wrap(writable bool, fn func(jettison.Stores) error) func(jettison.Stores) error {
 	return func(s jettison.Stores) error {
-		referrers, indexes := s.Images.(jettison.ReferrerStore), s.Images.(jettison.PlatformStore) //nolint:errcheck,forcetypeassert // it has all
-		f := &ableFakes{newFakes(s), fakeAbilities{referrers.Referrers, referrers.Subjects, indexes.Without, indexes.Replace}, writable}
+		f := &ableFakes{newFakes(s), newFakeAbilities(s), writable}
 		b.change(f)
 		s = f.stores()
 		s.Images = ableImages{f.images, f.able}
 		return fn(s)
 	}
+}
+
+// everything is what the images of that backend can do.
+type everything interface {
+	jettison.ReferrerStore
+	jettison.PlatformStore
+	jettison.NamedDeleter
+}
+
+func newFakeAbilities(s jettison.Stores) fakeAbilities {
+	able := s.Images.(everything) //nolint:errcheck,forcetypeassert // they can
+	return fakeAbilities{able.Referrers, able.Subjects, able.Without, able.Replace, able.DeleteNamed}
 }
 
 func (b *fakedWhole) View(ctx context.Context, fn func(jettison.Stores) error) error {

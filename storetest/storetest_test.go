@@ -7,9 +7,12 @@ import (
 	"github.com/jettison-oci/jettison/storetest"
 )
 
+// kinds are the backends of this module, and the one with all abilities.
+func kinds() []backends.Backend { return append(backends.All(), backends.Able()) }
+
 // Every backend of this module passes the suite.
 func TestRun(t *testing.T) {
-	for _, b := range backends.All() {
+	for _, b := range kinds() {
 		t.Run(b.Name, func(t *testing.T) { storetest.Run(t, b.Config()) })
 	}
 }
@@ -17,7 +20,7 @@ func TestRun(t *testing.T) {
 // Every case runs on some backend: none is skipped everywhere.
 func TestEveryCaseRuns(t *testing.T) {
 	runs := make(map[string]bool)
-	for _, b := range backends.All() {
+	for _, b := range kinds() {
 		for _, name := range storetest.Runs(b.Config()) {
 			runs[name] = true
 		}

@@ -33,7 +33,10 @@ func kind() backends.Backend {
 			})
 			return backends.New(t, e.backend, e, st)
 		},
-		Capabilities: backends.Capabilities{Parents: true, Durable: true, RemovesContainers: true, Binding: true, Lists: true, Documents: true},
+		Capabilities: backends.Capabilities{
+			Parents: true, Durable: true, RemovesContainers: true, Binding: true, Lists: true, Documents: true,
+			NamedDeletes: true,
+		},
 	}
 }
 

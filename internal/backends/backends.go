@@ -44,6 +44,8 @@ type Capabilities struct {
 	Platforms bool
 	// RemovesContainers says that its containers are a [jettison.ContainerRemover].
 	RemovesContainers bool
+	// NamedDeletes says that its images are a [jettison.NamedDeleter].
+	NamedDeletes bool
 	// Content says that what images and layers occupy is known, to the byte of what
 	// the tests make.
 	Content bool
@@ -129,6 +131,7 @@ func (b Backend) Config() storetest.Config {
 		Platforms:  b.Platforms,
 
 		RemovesContainers: b.RemovesContainers,
+		NamedDeletes:      b.NamedDeletes,
 	}
 	if b.Unreadable {
 		cfg.Damage = func(t testing.TB, backend jettison.Backend, id digest.Digest) {
