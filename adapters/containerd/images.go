@@ -149,9 +149,9 @@ func (s imageStore) Delete(ctx context.Context, id digest.Digest) (imagestore.Re
 }
 
 // DeleteNamed removes these references to the image, one after another, and then
-// the image. It returns how many of the references it removed. The last record of
-// the image goes last, whatever it is: until then the image is there, and then it
-// is not.
+// the image. It returns how many of the references it removed. Before anything is
+// changed all of them must name the image. Its last record goes last, whatever it
+// is: until then the image is there, and then it is not.
 func (s imageStore) DeleteNamed(ctx context.Context, id digest.Digest, refs []reference.Named) (int, imagestore.Removed, error) {
 	var none imagestore.Removed
 	if err := s.write(ctx); err != nil {
@@ -159,6 +159,9 @@ func (s imageStore) DeleteNamed(ctx context.Context, id digest.Digest, refs []re
 	}
 	img, err := s.image(ctx, id)
 	if err != nil {
+		return 0, none, err
+	}
+	if err := img.areNames(refs); err != nil {
 		return 0, none, err
 	}
 	g, err := s.loadGraph(ctx)
@@ -184,6 +187,16 @@ func (s imageStore) DeleteNamed(ctx context.Context, id digest.Digest, refs []re
 	return untagged, gone, nil
 }
 
+// areNames makes sure that each of the references names the image.
+func (img *image) areNames(refs []reference.Named) error {
+	for _, ref := range refs {
+		if len(img.namesOf(ref)) == 0 {
+			return class.Errorf(class.NotFound, "reference %s does not name image %s", ref, img.id())
+		}
+	}
+	return nil
+}
+
 // removeRecords removes the records of references, in their order, and all others.
 // Those come before the last reference, so that until all is done the image can be
 // found by it, and a deletion that failed be tried again.
@@ -191,9 +204,6 @@ func (s *state) removeRecords(ctx context.Context, img *image, refs []reference.
 	untagged := 0
 	for i, ref := range refs {
 		names := img.namesOf(ref)
-		if len(names) == 0 {
-			return untagged, class.Errorf(class.NotFound, "reference %s does not name image %s", ref, img.id())
-		}
 		if i == len(refs)-1 {
 			rest := slices.DeleteFunc(img.inOrder(), func(name string) bool { return slices.Contains(names, name) })
 			if err := s.removeNames(ctx, img, rest); err != nil && !class.Is(err, class.NotFound) {
