@@ -19,6 +19,7 @@ const (
 	referrers
 	platforms
 	namedDeletes
+	collects
 )
 
 // abilities are those that the configuration declares.
@@ -41,6 +42,7 @@ func (c Config) abilities() ability {
 		{referrers, c.Referrers},
 		{platforms, c.Platforms},
 		{namedDeletes, c.NamedDeletes},
+		{collects, c.Garbage != nil},
 	} {
 		if can.declared {
 			all |= can.ability
@@ -56,7 +58,7 @@ func (a ability) String() string {
 		"keep leases", "keep references to missing images", "be damaged",
 		"remove containers",
 		"know what is about what", "take platforms out of indexes",
-		"remove references and their image as one",
+		"remove references and their image as one", "collect garbage",
 	}
 	var set []string
 	for i, name := range names {

@@ -47,6 +47,9 @@ type Config struct {
 	Platforms bool
 	// NamedDeletes says that the images of an update are a [jettison.NamedDeleter].
 	NamedDeletes bool
+	// Garbage looks at what deletions leave. It is nil where the images of an update
+	// are no [jettison.Collector].
+	Garbage *Garbage
 	// Document returns the document of an index that is in the store, byte for
 	// byte. If it is nil, a store is believed that the document of an index that
 	// it made is what its ID says.
@@ -55,4 +58,17 @@ type Config struct {
 	// Damage makes the record of an image unreadable. If it is nil, what is
 	// promised about unreadable records is not tested.
 	Damage func(t testing.TB, b jettison.Backend, id digest.Digest)
+}
+
+// Garbage is how a case looks past the contracts at what deletions leave in a store
+// that collects garbage. Each function ends the test if it cannot do its work.
+type Garbage struct {
+	// Hold makes something that is no image, and that no contract shows, hold the
+	// layer with this chain ID or this piece of content, as another program might:
+	// no collection takes it from now on. What it is to hold is there. It is called
+	// beside updates, and within one that has deleted the image.
+	Hold func(t testing.TB, b jettison.Backend, dgst digest.Digest)
+	// There reports whether the layer with this chain ID, or this piece of content,
+	// is in the store, whether or not anything needs it.
+	There func(t testing.TB, b jettison.Backend, dgst digest.Digest) bool
 }

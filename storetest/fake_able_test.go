@@ -24,6 +24,7 @@ type fakeAbilities struct {
 	without             func(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error)
 	replace             replacing
 	named               namedDeleting
+	collect             func(ctx context.Context) ([]digest.Digest, error)
 }
 
 // ableImages are images with all abilities.
@@ -36,6 +37,7 @@ var (
 	_ jettison.ReferrerStore = ableImages{}
 	_ jettison.PlatformStore = ableImages{}
 	_ jettison.NamedDeleter  = ableImages{}
+	_ jettison.Collector     = ableImages{}
 )
 
 func (f ableImages) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
@@ -57,6 +59,8 @@ func (f ableImages) Replace(ctx context.Context, id digest.Digest, manifests []d
 func (f ableImages) DeleteNamed(ctx context.Context, id digest.Digest, refs []named) (int, imagestore.Removed, error) {
 	return f.able.named(ctx, id, refs)
 }
+
+func (f ableImages) Collect(ctx context.Context) ([]digest.Digest, error) { return f.able.collect(ctx) }
 
 // ableFakes are fakes of stores with all abilities.
 type ableFakes struct {
@@ -91,11 +95,12 @@ type everything interface {
 	jettison.ReferrerStore
 	jettison.PlatformStore
 	jettison.NamedDeleter
+	jettison.Collector
 }
 
 func newFakeAbilities(s jettison.Stores) fakeAbilities {
 	able := s.Images.(everything) //nolint:errcheck,forcetypeassert // they can
-	return fakeAbilities{able.Referrers, able.Subjects, able.Without, able.Replace, able.DeleteNamed}
+	return fakeAbilities{able.Referrers, able.Subjects, able.Without, able.Replace, able.DeleteNamed, able.Collect}
 }
 
 func (b *fakedWhole) View(ctx context.Context, fn func(jettison.Stores) error) error {
@@ -132,6 +137,10 @@ func aroundWhole(wrap func(jettison.Backend) jettison.Backend) storetest.Config 
 	}
 	cfg.Document = func(t testing.TB, b jettison.Backend, id digest.Digest) []byte { return inner[b].Document(t, id) }
 	cfg.Damage = func(t testing.TB, b jettison.Backend, id digest.Digest) { inner[b].Damage(t, id) }
+	cfg.Garbage = &storetest.Garbage{
+		Hold:  func(t testing.TB, b jettison.Backend, dgst digest.Digest) { inner[b].Hold(t, dgst) },
+		There: func(t testing.TB, b jettison.Backend, dgst digest.Digest) bool { return inner[b].There(t, dgst) },
+	}
 	return cfg
 }
 

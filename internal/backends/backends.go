@@ -46,6 +46,9 @@ type Capabilities struct {
 	RemovesContainers bool
 	// NamedDeletes says that its images are a [jettison.NamedDeleter].
 	NamedDeletes bool
+	// Collects says that its images are a [jettison.Collector]: its engine is a
+	// [Hoarder].
+	Collects bool
 	// Content says that what images and layers occupy is known, to the byte of what
 	// the tests make.
 	Content bool
@@ -138,6 +141,20 @@ func (b Backend) Config() storetest.Config {
 			mu.Lock()
 			defer mu.Unlock()
 			opened[backend].Damage(t, id)
+		}
+	}
+	if b.Collects {
+		cfg.Garbage = &storetest.Garbage{
+			Hold: func(t testing.TB, backend jettison.Backend, dgst digest.Digest) {
+				mu.Lock()
+				defer mu.Unlock()
+				opened[backend].Hold(t, dgst)
+			},
+			There: func(t testing.TB, backend jettison.Backend, dgst digest.Digest) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return opened[backend].There(t, dgst)
+			},
 		}
 	}
 	if b.Platforms {
