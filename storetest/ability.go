@@ -20,6 +20,7 @@ const (
 	platforms
 	namedDeletes
 	collects
+	shortNames
 )
 
 // abilities are those that the configuration declares.
@@ -43,6 +44,7 @@ func (c Config) abilities() ability {
 		{platforms, c.Platforms},
 		{namedDeletes, c.NamedDeletes},
 		{collects, c.Garbage != nil},
+		{shortNames, c.ShortNames},
 	} {
 		if can.declared {
 			all |= can.ability
@@ -59,6 +61,7 @@ func (a ability) String() string {
 		"remove containers",
 		"know what is about what", "take platforms out of indexes",
 		"remove references and their image as one", "collect garbage",
+		"complete short names",
 	}
 	var set []string
 	for i, name := range names {

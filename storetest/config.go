@@ -50,6 +50,8 @@ type Config struct {
 	// Garbage looks at what deletions leave. It is nil where the images of an update
 	// are no [jettison.Collector].
 	Garbage *Garbage
+	// ShortNames says that the references are a [jettison.ShortNamer].
+	ShortNames bool
 	// Document returns the document of an index that is in the store, byte for
 	// byte. If it is nil, a store is believed that the document of an index that
 	// it made is what its ID says.

@@ -24,7 +24,8 @@ type fakeAbilities struct {
 	without             func(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error)
 	replace             replacing
 	named               namedDeleting
-	collect             func(ctx context.Context) ([]digest.Digest, error)
+	collect             collecting
+	candidates          completing
 }
 
 // ableImages are images with all abilities.
@@ -62,6 +63,18 @@ func (f ableImages) DeleteNamed(ctx context.Context, id digest.Digest, refs []na
 
 func (f ableImages) Collect(ctx context.Context) ([]digest.Digest, error) { return f.able.collect(ctx) }
 
+// ableReferences are references with all abilities.
+type ableReferences struct {
+	fakeReferences
+	able fakeAbilities
+}
+
+var _ jettison.ShortNamer = ableReferences{}
+
+func (f ableReferences) Candidates(ctx context.Context, short string) ([]named, error) {
+	return f.able.candidates(ctx, short)
+}
+
 // ableFakes are fakes of stores with all abilities.
 type ableFakes struct {
 	*fakes
@@ -85,7 +98,7 @@ func (b *fakedWhole) wrap(writable bool, fn func(jettison.Stores) error) func(je
 		f := &ableFakes{newFakes(s), newFakeAbilities(s), writable}
 		b.change(f)
 		s = f.stores()
-		s.Images = ableImages{f.images, f.able}
+		s.Images, s.References = ableImages{f.images, f.able}, ableReferences{f.references, f.able}
 		return fn(s)
 	}
 }
@@ -99,8 +112,9 @@ type everything interface {
 }
 
 func newFakeAbilities(s jettison.Stores) fakeAbilities {
-	able := s.Images.(everything) //nolint:errcheck,forcetypeassert // they can
-	return fakeAbilities{able.Referrers, able.Subjects, able.Without, able.Replace, able.DeleteNamed, able.Collect}
+	able := s.Images.(everything)               //nolint:errcheck,forcetypeassert // they can
+	names := s.References.(jettison.ShortNamer) //nolint:errcheck,forcetypeassert // they can
+	return fakeAbilities{able.Referrers, able.Subjects, able.Without, able.Replace, able.DeleteNamed, able.Collect, names.Candidates}
 }
 
 func (b *fakedWhole) View(ctx context.Context, fn func(jettison.Stores) error) error {

@@ -35,7 +35,7 @@ func kind() backends.Backend {
 		},
 		Capabilities: backends.Capabilities{
 			Parents: true, Durable: true, RemovesContainers: true, Binding: true, Lists: true, Documents: true,
-			NamedDeletes: true,
+			NamedDeletes: true, ShortNames: true,
 		},
 	}
 }

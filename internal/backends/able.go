@@ -21,7 +21,7 @@ func Able() Backend {
 	able := All()[1]
 	inner := able.Open
 	able.Name = "able"
-	able.NamedDeletes, able.Collects = true, true
+	able.NamedDeletes, able.Collects, able.ShortNames = true, true, true
 	able.Open = func(t testing.TB, st storetest.State) *Opened {
 		o := inner(t, st)
 		b := &ableBackend{Backend: o.Backend, garbage: make(map[digest.Digest]bool), held: make(map[digest.Digest]bool)}
@@ -58,6 +58,7 @@ type linkedStore interface {
 func (b *ableBackend) stores(stores jettison.Stores) jettison.Stores {
 	images := stores.Images.(linkedStore) //nolint:errcheck,forcetypeassert // they can
 	stores.Images = &ableImages{linkedStore: images, refs: stores.References, backend: b}
+	stores.References = ableReferences{stores.References}
 	return stores
 }
 
@@ -129,6 +130,27 @@ func (s *ableImages) Collect(ctx context.Context) ([]digest.Digest, error) {
 	left := slices.DeleteFunc(s.reported, func(dgst digest.Digest) bool { return !s.backend.held[dgst] })
 	s.reported = nil
 	return left, nil
+}
+
+// ableReferences can do everything.
+type ableReferences struct{ jettison.ReferenceStore }
+
+var _ jettison.ShortNamer = ableReferences{}
+
+// Candidates puts localhost and the domain of names without one before the name.
+func (ableReferences) Candidates(ctx context.Context, short string) ([]reference.Named, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var found []reference.Named
+	for _, domain := range []string{"localhost/", "docker.io/"} {
+		ref, err := parse(domain + short)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, ref)
+	}
+	return found, nil
 }
 
 // ableEngine knows the garbage too.

@@ -49,6 +49,8 @@ type Capabilities struct {
 	// Collects says that its images are a [jettison.Collector]: its engine is a
 	// [Hoarder].
 	Collects bool
+	// ShortNames says that its references are a [jettison.ShortNamer].
+	ShortNames bool
 	// Content says that what images and layers occupy is known, to the byte of what
 	// the tests make.
 	Content bool
@@ -135,6 +137,7 @@ func (b Backend) Config() storetest.Config {
 
 		RemovesContainers: b.RemovesContainers,
 		NamedDeletes:      b.NamedDeletes,
+		ShortNames:        b.ShortNames,
 	}
 	if b.Unreadable {
 		cfg.Damage = func(t testing.TB, backend jettison.Backend, id digest.Digest) {
