@@ -21,6 +21,7 @@ const (
 	namedDeletes
 	collects
 	shortNames
+	knowsDigests
 )
 
 // abilities are those that the configuration declares.
@@ -45,6 +46,7 @@ func (c Config) abilities() ability {
 		{namedDeletes, c.NamedDeletes},
 		{collects, c.Garbage != nil},
 		{shortNames, c.ShortNames},
+		{knowsDigests, c.Digest != nil},
 	} {
 		if can.declared {
 			all |= can.ability
@@ -61,7 +63,7 @@ func (a ability) String() string {
 		"remove containers",
 		"know what is about what", "take platforms out of indexes",
 		"remove references and their image as one", "collect garbage",
-		"complete short names",
+		"complete short names", "know digests without references",
 	}
 	var set []string
 	for i, name := range names {

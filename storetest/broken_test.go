@@ -33,7 +33,7 @@ func remembering(name string, fails map[string]string, fresh func() func(*fakes)
 
 func allBroken() []broken {
 	return slices.Concat(brokenImages(), brokenLayers(), brokenReferences(), brokenUses(), brokenRemovers(), brokenBackends(),
-		brokenReferrers(), brokenPlatforms(), brokenNamed(), brokenCollectors(), brokenShortNames())
+		brokenReferrers(), brokenPlatforms(), brokenNamed(), brokenCollectors(), brokenShortNames(), brokenDigests())
 }
 
 // The suite finds every broken store out, and says which promise it broke.

@@ -52,6 +52,9 @@ type Config struct {
 	Garbage *Garbage
 	// ShortNames says that the references are a [jettison.ShortNamer].
 	ShortNames bool
+	// Digest returns the digest that the store knows an image by, in every repository
+	// that names it. It is nil where the references are no [jettison.DigestNamer].
+	Digest func(img Image) digest.Digest
 	// Document returns the document of an index that is in the store, byte for
 	// byte. If it is nil, a store is believed that the document of an index that
 	// it made is what its ID says.

@@ -26,6 +26,7 @@ type fakeAbilities struct {
 	named               namedDeleting
 	collect             collecting
 	candidates          completing
+	byDigest            knowing
 }
 
 // ableImages are images with all abilities.
@@ -69,10 +70,17 @@ type ableReferences struct {
 	able fakeAbilities
 }
 
-var _ jettison.ShortNamer = ableReferences{}
+var (
+	_ jettison.ShortNamer  = ableReferences{}
+	_ jettison.DigestNamer = ableReferences{}
+)
 
 func (f ableReferences) Candidates(ctx context.Context, short string) ([]named, error) {
 	return f.able.candidates(ctx, short)
+}
+
+func (f ableReferences) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
+	return f.able.byDigest(ctx, dgst)
 }
 
 // ableFakes are fakes of stores with all abilities.
@@ -111,10 +119,16 @@ type everything interface {
 	jettison.Collector
 }
 
+// namers are what its references can do.
+type namers interface {
+	jettison.ShortNamer
+	jettison.DigestNamer
+}
+
 func newFakeAbilities(s jettison.Stores) fakeAbilities {
-	able := s.Images.(everything)               //nolint:errcheck,forcetypeassert // they can
-	names := s.References.(jettison.ShortNamer) //nolint:errcheck,forcetypeassert // they can
-	return fakeAbilities{able.Referrers, able.Subjects, able.Without, able.Replace, able.DeleteNamed, able.Collect, names.Candidates}
+	able := s.Images.(everything)  //nolint:errcheck,forcetypeassert // they can
+	names := s.References.(namers) //nolint:errcheck,forcetypeassert // they can
+	return fakeAbilities{able.Referrers, able.Subjects, able.Without, able.Replace, able.DeleteNamed, able.Collect, names.Candidates, names.ByDigest}
 }
 
 func (b *fakedWhole) View(ctx context.Context, fn func(jettison.Stores) error) error {

@@ -72,7 +72,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		imageCases(), layerCases(), damageCases(), referenceCases(), useCases(), removerCases(),
-		referrerCases(), platformCases(), namedCases(), collectorCases(), shortNameCases(),
+		referrerCases(), platformCases(), namedCases(), collectorCases(), shortNameCases(), digestCases(),
 		backendCases(), contextCases(), serviceCases(), concurrentCases(),
 	} {
 		all = append(all, group...)

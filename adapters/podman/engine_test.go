@@ -36,6 +36,7 @@ func kind() backends.Backend {
 		Capabilities: backends.Capabilities{
 			Parents: true, Durable: true, RemovesContainers: true, Binding: true, Lists: true, Documents: true,
 			NamedDeletes: true, ShortNames: true,
+			Digest: func(img storetest.Image) digest.Digest { return digest.FromBytes(backends.LayoutManifest(img)) },
 		},
 	}
 }

@@ -22,6 +22,7 @@ func Able() Backend {
 	inner := able.Open
 	able.Name = "able"
 	able.NamedDeletes, able.Collects, able.ShortNames = true, true, true
+	able.Digest = func(img storetest.Image) digest.Digest { return knownBy(img.ID()) }
 	able.Open = func(t testing.TB, st storetest.State) *Opened {
 		o := inner(t, st)
 		b := &ableBackend{Backend: o.Backend, garbage: make(map[digest.Digest]bool), held: make(map[digest.Digest]bool)}
@@ -58,7 +59,7 @@ type linkedStore interface {
 func (b *ableBackend) stores(stores jettison.Stores) jettison.Stores {
 	images := stores.Images.(linkedStore) //nolint:errcheck,forcetypeassert // they can
 	stores.Images = &ableImages{linkedStore: images, refs: stores.References, backend: b}
-	stores.References = ableReferences{stores.References}
+	stores.References = ableReferences{stores.References, images}
 	return stores
 }
 
@@ -133,9 +134,32 @@ func (s *ableImages) Collect(ctx context.Context) ([]digest.Digest, error) {
 }
 
 // ableReferences can do everything.
-type ableReferences struct{ jettison.ReferenceStore }
+type ableReferences struct {
+	jettison.ReferenceStore
+	images jettison.ImageStore
+}
 
-var _ jettison.ShortNamer = ableReferences{}
+var (
+	_ jettison.ShortNamer  = ableReferences{}
+	_ jettison.DigestNamer = ableReferences{}
+)
+
+// knownBy is the digest that an image is known by without a reference.
+func knownBy(id digest.Digest) digest.Digest { return digest.FromString("known as " + id.String()) }
+
+// ByDigest looks through all images.
+func (s ableReferences) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
+	ids, err := s.images.Search(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	for _, id := range ids {
+		if knownBy(id) == dgst {
+			return id, nil
+		}
+	}
+	return "", class.Errorf(class.NotFound, "no image is known by %s", dgst)
+}
 
 // Candidates puts localhost and the domain of names without one before the name.
 func (ableReferences) Candidates(ctx context.Context, short string) ([]reference.Named, error) {

@@ -51,6 +51,9 @@ type Capabilities struct {
 	Collects bool
 	// ShortNames says that its references are a [jettison.ShortNamer].
 	ShortNames bool
+	// Digest is the digest that it knows an image by without a reference; nil if its
+	// references are no [jettison.DigestNamer].
+	Digest func(storetest.Image) digest.Digest
 	// Content says that what images and layers occupy is known, to the byte of what
 	// the tests make.
 	Content bool
@@ -138,6 +141,7 @@ func (b Backend) Config() storetest.Config {
 		RemovesContainers: b.RemovesContainers,
 		NamedDeletes:      b.NamedDeletes,
 		ShortNames:        b.ShortNames,
+		Digest:            b.Digest,
 	}
 	if b.Unreadable {
 		cfg.Damage = func(t testing.TB, backend jettison.Backend, id digest.Digest) {
