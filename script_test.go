@@ -14,7 +14,7 @@ import (
 
 // TestScripts runs every scenario of testdata/script on every backend.
 func TestScripts(t *testing.T) {
-	for _, backend := range backends.All() {
+	for _, backend := range append(backends.All(), backends.Able()) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			scripttest.Run(t, backend, "testdata/script/*.txtar")
