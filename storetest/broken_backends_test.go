@@ -20,9 +20,16 @@ func brokenBackends() []broken {
 	atomicByName.Atomic = true
 	loose := maps().Config()
 	loose.Open = openLoose
+	secretive := whole().Config()
+	secretive.NamedDeletes, secretive.Garbage = false, nil
 	return []broken{
 		{name: "not atomic", config: notAtomic, fails: map[string]string{"backend/rollback": "nothing has changed"}},
 		{name: "atomic by name only", config: atomicByName, fails: map[string]string{"backend/partial": "has the methods of Partial"}},
+		{name: "keeps abilities secret", config: secretive, fails: map[string]string{"backend/abilities": "exactly the abilities"}},
+		{
+			name: "has its abilities in updates alone", fails: map[string]string{"backend/abilities": "those of a View"},
+			config: aroundWhole(func(b jettison.Backend) jettison.Backend { return &plainView{b} }),
+		},
 		{name: "no leases", config: withoutLeases(), fails: map[string]string{"backend/stores": "leases exactly where"}},
 		{
 			name: "writable view", fails: map[string]string{"backend/read-only view": "writing through a View"},
@@ -70,6 +77,13 @@ type writable struct{ partial }
 
 func (b *writable) View(ctx context.Context, fn func(jettison.Stores) error) error {
 	return b.Update(ctx, fn)
+}
+
+// plainView shows a view no abilities.
+type plainView struct{ jettison.Backend }
+
+func (b *plainView) View(ctx context.Context, fn func(jettison.Stores) error) error {
+	return b.Backend.View(ctx, func(stores jettison.Stores) error { return fn(newFakes(stores).stores()) })
 }
 
 // wrapping adds words to errors.

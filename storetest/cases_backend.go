@@ -17,6 +17,10 @@ func backendCases() []testCase {
 			explanation: "a function gets images and references always, containers and leases exactly where the store has them, and containers that can be removed exactly where it says so",
 		},
 		{
+			name: "backend/abilities", f: declaredAbilities,
+			explanation: "the stores of an update have exactly the abilities that the configuration declares; what only reads, those of a View have too",
+		},
+		{
 			name: "backend/partial", rule: "D14", f: declaredPartial,
 			explanation: "a backend whose Update cannot undo what it did has the methods of Partial, and no other has",
 		},
@@ -61,6 +65,27 @@ func declaredStores(ctx context.Context, p *probe) error {
 			same("there are leases", stores.Leases != nil, p.cfg.Leases))
 	}
 	return firstError(p.backend.View(ctx, check), p.backend.Update(ctx, check))
+}
+
+func declaredAbilities(ctx context.Context, p *probe) error {
+	check := func(stores jettison.Stores) error {
+		_, about := stores.Images.(jettison.ReferrerStore)
+		_, indexes := stores.Images.(jettison.PlatformStore)
+		_, short := stores.References.(jettison.ShortNamer)
+		_, digests := stores.References.(jettison.DigestNamer)
+		return firstError(
+			same("the images are a ReferrerStore", about, p.cfg.Referrers),
+			same("the images are a PlatformStore", indexes, p.cfg.Platforms),
+			same("the references are a ShortNamer", short, p.cfg.ShortNames),
+			same("the references are a DigestNamer", digests, p.cfg.Digest != nil))
+	}
+	return firstError(p.backend.View(ctx, check), p.backend.Update(ctx, func(stores jettison.Stores) error {
+		_, names := stores.Images.(jettison.NamedDeleter)
+		_, collector := stores.Images.(jettison.Collector)
+		return firstError(check(stores),
+			same("the images are a NamedDeleter", names, p.cfg.NamedDeletes),
+			same("the images are a Collector", collector, p.cfg.Garbage != nil))
+	}))
 }
 
 func declaredPartial(_ context.Context, p *probe) error {

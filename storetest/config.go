@@ -8,8 +8,9 @@ import (
 	"github.com/jettison-oci/jettison"
 )
 
-// A Config says how to open a store and what it can do. What it cannot do is
-// not tested; nothing is found out by trying.
+// A Config says how to open a store and what it can do. What it cannot do is not
+// tested; nothing is found out by trying, and a case fails where the stores have an
+// ability that is not declared.
 type Config struct {
 	// Open opens a fresh store that holds the state and nothing else. It ends
 	// the test if it cannot, and has the test close the store. It is never
