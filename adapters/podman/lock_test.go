@@ -84,7 +84,7 @@ func TestLocked(t *testing.T) {
 	_, err := f.Layers() // the lock of the mounts is there then
 	f.check(err)
 	for _, name := range []string{
-		"storage.lock", "vfs-images/images.lock", "vfs-layers/layers.lock", "vfs-containers/containers.lock",
+		"storage.lock", "vfs-images/images.lock", "vfs-layers/layers.lock", "vfs-containers/containers.lock", "../run/vfs-layers/mountpoints.lock",
 	} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			path := filepath.Join(f.root, name)
