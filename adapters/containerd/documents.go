@@ -162,7 +162,7 @@ func (b *Backend) read(ctx context.Context, desc ocispec.Descriptor) ([]byte, er
 	}
 	data := make([]byte, reader.Size())
 	switch _, err := io.ReadFull(content.NewReader(reader), data); {
-	case err == io.EOF, err == io.ErrUnexpectedEOF: //nolint:errorlint // as io documents it
+	case err == io.EOF, err == io.ErrUnexpectedEOF:
 		return nil, &damageError{desc.Digest, io.ErrUnexpectedEOF} // a daemon tells the size that it should have
 	case err != nil:
 		return nil, failed("read "+desc.Digest.String(), err)
