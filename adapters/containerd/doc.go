@@ -70,9 +70,10 @@
 //
 // # What is not noticed
 //
-// Containerd has no transaction over several of its parts. A container or a lease
-// that another program makes between the look at them and the removal of the last
-// name is not seen. Its content stays, for it is held by then; its image has lost
-// the name. Daemons before 2.0 remove a name without comparing its target, so there
-// it is looked at right before.
+// Containerd has no transaction over several of its parts. A container, a lease or
+// another name that another program makes between the look at them and the removal
+// of the last name is not seen. What it holds stays, and is not said to have gone;
+// the image has lost the names that it had. A prune of many images looks once, or
+// once for each batch ([jettison.PruneOptions]). Daemons before 2.0 remove a name
+// without comparing its target, so there it is looked at right before.
 package containerd

@@ -3,6 +3,7 @@ package containerd_test
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,6 +68,7 @@ func damagedDocuments() map[string]damaged {
 		"no JSON":           manifest(`{"config`),
 		"another type":      manifest(`{"layers":"none"}`),
 		"truncated":         cut,
+		"too large":         manifest(`{"annotations":{"a":"` + strings.Repeat("a", 8<<20) + `"}}`),
 		"digest of nothing": index(`{"manifests":[{"size":3}]}`),
 		"no digest":         index(`{"manifests":[{"digest":"../../etc/passwd"}]}`),
 		"unknown algorithm": index(`{"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`),
