@@ -1,6 +1,7 @@
 package containerd
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -39,55 +40,68 @@ func (g *graph) hold(o owned, n int) {
 	}
 }
 
+// An outside is what something else than an image holds.
+type outside struct {
+	roots     []digest.Digest // with what they refer to
+	flat      []digest.Digest // without that
+	snapshots []snapshotKey
+}
+
 // holdOutside counts what something else than an image holds: leases, containers,
 // labels that make a root, and other namespaces.
 func (g *graph) holdOutside(s *state, u *uses) {
-	var roots []digest.Digest
-	var snapshots []snapshotKey
-	flat := make(map[digest.Digest]bool)
+	var o outside
 	for _, l := range u.leases {
-		if l.isOurs() && s.images[l.target()] != nil {
-			continue // it ends with the image
-		}
-		snapshots = append(snapshots, l.snapshots...)
-		if _, isFlat := l.Labels[gcFlat]; !isFlat {
-			roots = append(roots, l.content...)
-			continue
-		}
-		for _, dgst := range l.content {
-			flat[dgst] = true
+		if !l.isOurs() || s.images[l.target()] == nil { // else it ends with the image
+			o.addLease(l)
 		}
 	}
 	for _, c := range u.containers {
 		if c.namespace == "" {
-			snapshots = append(snapshots, snapshotKey{c.Snapshotter, c.SnapshotKey})
-			snapshots = append(snapshots, labelled(c.Labels)...)
+			o.snapshots = append(o.snapshots, snapshotKey{c.Snapshotter, c.SnapshotKey})
+			o.snapshots = append(o.snapshots, labelled(c.Labels)...)
 		}
 	}
-	for dgst, b := range g.blobs {
-		if b.root {
-			roots = append(roots, dgst)
-		}
+	o.addRoots(g)
+	held := make(map[digest.Digest]bool)
+	for _, dgst := range o.flat {
+		held[dgst] = true
 	}
-	for key, info := range g.tree.infos {
-		if isRoot(info.Labels) {
-			snapshots = append(snapshots, key)
-		}
-	}
-	outside := flat
-	g.reach(roots, func(dgst digest.Digest, b *blob) {
-		outside[dgst] = true
-		snapshots = append(snapshots, b.snapshots...)
+	g.reach(o.roots, func(dgst digest.Digest, b *blob) {
+		held[dgst] = true
+		o.snapshots = append(o.snapshots, b.snapshots...)
 	})
-	for dgst := range g.shared {
-		outside[dgst] = true
-	}
-	for dgst := range outside {
+	maps.Copy(held, g.shared)
+	for dgst := range held {
 		if g.blobs[dgst] != nil {
 			g.held[dgst]++
 		}
 	}
-	g.holdSnapshots(snapshots)
+	g.holdSnapshots(o.snapshots)
+}
+
+// addLease adds what a lease holds.
+func (o *outside) addLease(l lease) {
+	o.snapshots = append(o.snapshots, l.snapshots...)
+	if _, isFlat := l.Labels[gcFlat]; isFlat {
+		o.flat = append(o.flat, l.content...)
+	} else {
+		o.roots = append(o.roots, l.content...)
+	}
+}
+
+// addRoots adds what labels make a root.
+func (o *outside) addRoots(g *graph) {
+	for dgst, b := range g.blobs {
+		if b.root {
+			o.roots = append(o.roots, dgst)
+		}
+	}
+	for key, info := range g.tree.infos {
+		if isRoot(info.Labels) {
+			o.snapshots = append(o.snapshots, key)
+		}
+	}
 }
 
 // holdSnapshots counts one more holder of the layer that each of these is or
