@@ -36,3 +36,24 @@ func TestNewChecksServices(t *testing.T) {
 		t.Errorf("New without services: %v", err)
 	}
 }
+
+// In a namespace that is not the one meant there is no such image, a prune finds
+// nothing, and looking does not make the namespace.
+func TestWrongNamespace(t *testing.T) {
+	l := newLab(t, &containerd.Options{Namespace: "elsewhere"})
+	l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	_, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{Force: true})
+	wantRefusal(t, err, jettison.ErrNotFound, "app:1")
+	report, err := l.service.ImagesPrune(t.Context(), jettison.PruneOptions{All: true})
+	if err != nil || len(report.ImagesDeleted) > 0 {
+		t.Errorf("prune: %v, %v", report.ImagesDeleted, err)
+	}
+	if diff := cmp.Diff([]string{"docker.io/library/app:1"}, l.records(t)); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	there, err := l.Services.Namespaces.List(t.Context())
+	must(t, err)
+	if diff := cmp.Diff([]string{"default"}, there); diff != "" {
+		t.Errorf("namespaces (-want +got):\n%s", diff)
+	}
+}
