@@ -70,6 +70,8 @@ crash: ## Kill a process at work KILLS times (500), a containerd RESTARTS times 
 		go test -count=1 -timeout 2h -v -tags $(INTEROP) -run '^TestInteropDaemonKilled$$' .
 
 .PHONY: race
+# Without this, each process of the command waits for a second before it ends.
+race: export GORACE := atexit_sleep_ms=10
 race: ## Run the tests under the race detector (needs gcc)
 	@$(call each,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)
 	@$(call outside,CGO_ENABLED=1 go test -race -short $(TESTFLAGS) ./...)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("IMAGES", images)
 			env.Setenv("JETTISON_STORE", filepath.Join(env.WorkDir, "store"))
+			env.Setenv("GORACE", os.Getenv("GORACE")) // how a race detector ends its process
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
