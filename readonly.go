@@ -119,7 +119,7 @@ type readOnlyNames struct {
 
 // readOnlyDigests is readOnlyReferences for a store that knows digests.
 type readOnlyDigests struct {
-	ReferenceStore
+	readOnlyReferences
 	DigestNamer
 }
 
