@@ -149,6 +149,8 @@ func (d directory) indexPath() string { return filepath.Join(d.dir, ocispec.Imag
 func (d directory) check() error {
 	info, err := os.Stat(d.dir)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return class.Errorf(class.NotFound, "there is no OCI image layout %s: no such file or directory", d.dir)
 	case err != nil:
 		return systemError(err)
 	case !info.IsDir():
