@@ -3,8 +3,10 @@ package containerd
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/jettison-oci/jettison/internal/class"
 )
@@ -21,7 +23,10 @@ func look(ctx context.Context, address string) error {
 	if failure, ok := errors.AsType[*net.OpError](err); ok {
 		err = failure.Err // the rest of it is the path again
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return class.Errorf(class.Unavailable, "containerd: connect to %s: no daemon listens there: %w", address, err)
+	case err != nil:
 		return class.Errorf(class.Unavailable, "containerd: connect to %s: %w", address, err)
 	}
 	_ = conn.Close() // nothing was said
