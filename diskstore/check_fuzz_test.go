@@ -1,7 +1,9 @@
 package diskstore_test
 
 import (
+	"bytes"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +25,9 @@ func FuzzRepair(f *testing.F) {
 		f.Add([]byte{7 * way, way, 1, 3 * way, 1})
 		f.Add([]byte{5 * way, 6, 0, way, 1, 9 * way, way, 0, 40, 128})
 	}
+	add := []byte{0, 6, 1, 63, 1} // a file whose name is a single digit
+	f.Add(bytes.Repeat(add, 3))
+	f.Add(slices.Concat(add, []byte{0, 6, 0, 3, 1, 1, 6, 1, 63, 1})) // a directory in its place
 	f.Fuzz(func(t *testing.T, input []byte) {
 		p := whole.copy(t)
 		for len(input) >= 5 {

@@ -198,12 +198,22 @@ func (p *patient) harmFile(which, at int, mask byte) {
 		must(p, os.Remove(path))
 		must(p, os.MkdirAll(filepath.Join(path, "inside"), 0o700))
 	case 4:
-		must(p, os.WriteFile(path[:len(path)-at/5%64], data, 0o600))
+		p.addFile(path, at/5, data)
 		return
 	}
 	for name, files := range p.files {
 		p.touched[name] = p.touched[name] || slices.Contains(files, filepath.Base(path))
 	}
+}
+
+// addFile writes a file beside another, whose name is shorter or the same.
+func (p *patient) addFile(beside string, shorter int, data []byte) {
+	dir, name := filepath.Split(beside)
+	path := filepath.Join(dir, name[:len(name)-shorter%len(name)])
+	if info, err := os.Lstat(path); err == nil && info.IsDir() { // made by harmFile
+		return
+	}
+	must(p, os.WriteFile(path, data, 0o600))
 }
 
 // harmPage alters a byte of a page of the database that begins the file or has
