@@ -28,11 +28,12 @@ func FuzzRepair(f *testing.F) {
 	add := []byte{0, 6, 1, 63, 1} // a file whose name is a single digit
 	f.Add(bytes.Repeat(add, 3))
 	f.Add(slices.Concat(add, []byte{0, 6, 0, 3, 1, 1, 6, 1, 63, 1})) // a directory in its place
+	f.Add(bytes.Repeat([]byte{0, 5, 0, 0, 1}, 100))                  // no record is left
 	f.Fuzz(func(t *testing.T, input []byte) {
 		p := whole.copy(t)
-		for len(input) >= 5 {
-			p.harm(input[:5])
-			input = input[5:]
+		const most = 100 // of the ways in which one store is damaged
+		for how := range slices.Chunk(input[:5*min(len(input)/5, most)], 5) {
+			p.harm(how)
 		}
 		p.heals()
 	})
@@ -98,14 +99,14 @@ func (p *patient) heals() {
 }
 
 // refused reports whether the store cannot be used, which must have its class
-// and needs damage of its database or of its format.
+// and needs damage of its database or of its format, or content without records.
 func (p *patient) refused(err error) bool {
 	p.Helper()
 	if err == nil {
 		return false
 	}
 	format := strings.Contains(err.Error(), "format")
-	if !format && !p.pages || !errors.Is(err, jettison.ErrInternal) && !errors.Is(err, jettison.ErrInvalidArgument) {
+	if !format && !p.pages && !p.emptied || !errors.Is(err, jettison.ErrInternal) && !errors.Is(err, jettison.ErrInvalidArgument) {
 		p.Errorf("got error %v", err)
 	}
 	return true

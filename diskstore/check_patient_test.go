@@ -31,8 +31,9 @@ type patient struct {
 	layers, files map[string][]string
 	// touched are the images that the damage may cost.
 	touched map[string]bool
-	// pages says that pages of the database were altered.
-	pages bool
+	// pages says that pages of the database were altered, and emptied that it has no
+	// records left.
+	pages, emptied bool
 }
 
 // newPatient makes a store that is sound.
@@ -128,6 +129,7 @@ func (p *patient) harm(how []byte) {
 		p.harmPage(at, mask)
 	default:
 		p.edit(func(tx kv.Tx, all []kv.Entry) error {
+			p.emptied = len(all) == 1 // unless the record is put back
 			return p.harmRecord(tx, all[int(how[0])%len(all)], how[1]%8, at, mask)
 		})
 	}
@@ -157,6 +159,7 @@ func (p *patient) harmRecord(tx kv.Tx, old kv.Entry, how byte, at int, mask byte
 	if err := tx.Delete(p.Context(), old.Key); err != nil || how == 5 {
 		return err
 	}
+	p.emptied = false
 	return tx.Put(p.Context(), by.Key, by.Value)
 }
 
