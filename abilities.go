@@ -92,8 +92,10 @@ type Collector interface {
 	// Collect waits until the garbage that this update has made is collected, and
 	// returns the chain IDs of layers and the digests of content that the update's
 	// deletions reported as removed, and that are there all the same, because
-	// something else holds them; none when all of it has gone. When it fails, it
-	// is not known what has gone.
+	// something else holds them; none when all of it has gone. An image that the
+	// update has deleted, and that another program has named again meanwhile, is in
+	// the stores from then on: the service looks for it, and does not say that it was
+	// deleted. When Collect fails, it is not known what has gone.
 	Collect(ctx context.Context) ([]digest.Digest, error)
 }
 

@@ -12,13 +12,18 @@ import (
 
 // collect has the garbage of an update collected, if the store does so, and takes
 // out of what was done what is there all the same; when that cannot be known, all
-// of it (rule D12). Failed is the error of the update so far: it comes back, and
-// that of the collection only where there is no other.
+// layers and content (rule D12). Failed is the error of the update so far: it comes
+// back, and that of the collection only where there is no other.
 func (s *Service) collect(ctx context.Context, c change, done []RemoveReport, failed error) error {
 	if c.collector == nil || !slices.ContainsFunc(done, RemoveReport.leavesGarbage) || failed != nil && !s.partial {
 		return failed
 	}
 	there, err := c.collector.Collect(ctx)
+	for i := range done {
+		if err == nil {
+			err = done[i].revoke(ctx, c)
+		}
+	}
 	kept := make(map[digest.Digest]bool, len(there))
 	for _, dgst := range there {
 		kept[dgst] = true
@@ -55,4 +60,37 @@ func (r *RemoveReport) claim(gone func(digest.Digest) bool) {
 		r.Records = r.done[i].appendRecords(r.Records)
 		r.SpaceReclaimed += removed.Size()
 	}
+}
+
+// revoke takes back that images were deleted which another program has named again
+// meanwhile, and reports them as kept.
+func (r *RemoveReport) revoke(ctx context.Context, c change) error {
+	back := make(map[digest.Digest]bool)
+	for _, step := range r.done {
+		is, err := c.isBack(ctx, step)
+		if err != nil {
+			return err
+		}
+		if is {
+			back[step.Image] = true
+			r.Kept = append(slices.Clip(r.Kept), Kept{Image: step.Image, Why: WhyNamed})
+		}
+	}
+	r.done = slices.DeleteFunc(r.done, func(step Step) bool { return step.deletes() && back[step.Image] })
+	return nil
+}
+
+// isBack reports whether the step has deleted an image that is there.
+func (c change) isBack(ctx context.Context, step Step) (bool, error) {
+	if !step.deletes() {
+		return false, nil
+	}
+	_, err := c.Images.Get(ctx, step.Image)
+	switch {
+	case isNotFound(err):
+		return false, nil
+	case isDamage(err):
+		return true, nil
+	}
+	return err == nil, err
 }

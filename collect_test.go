@@ -3,6 +3,7 @@ package jettison_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,9 +23,11 @@ var errDisk = errors.New("disk full")
 // holds a part.
 type garbageImages struct {
 	*backends.MapImages
+	refs      *backends.MapReferences
 	held      []digest.Digest // chain IDs and content that stay
 	failing   error           // of every collection
 	deletions int             // until they fail; zero lets all succeed
+	meanwhile func()          // what another program does before a collection
 	calls     []string
 }
 
@@ -38,6 +41,9 @@ func (g *garbageImages) Delete(ctx context.Context, id digest.Digest) (imagestor
 
 func (g *garbageImages) Collect(context.Context) ([]digest.Digest, error) {
 	g.calls = append(g.calls, "collect")
+	if g.meanwhile != nil {
+		g.meanwhile()
+	}
 	return g.held, g.failing
 }
 
@@ -45,25 +51,29 @@ func (g *garbageImages) Collect(context.Context) ([]digest.Digest, error) {
 // share and one each.
 func garbage(t *testing.T, more ...string) (*jettison.Service, *garbageImages, []storetest.Image) {
 	t.Helper()
-	images := &garbageImages{MapImages: backends.NewMapImages()}
-	refs := backends.NewMapReferences()
+	images := &garbageImages{MapImages: backends.NewMapImages(), refs: backends.NewMapReferences()}
 	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
 	made := []storetest.Image{
 		storetest.Spec{Name: "app", Layers: []string{"os", "app"}, Created: day}.Image(),
 		storetest.Spec{Name: "web", Layers: []string{"os", "web"}, Created: day.Add(time.Hour)}.Image(),
 	}
 	for i, name := range append([]string{"app:1", "web:1"}, more...) {
-		i = min(i, 1)
-		if err := images.Create(t.Context(), made[i]); err != nil {
-			t.Fatal(err)
-		}
-		ref, err := reference.ParseNormalizedNamed(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refs.Set(ref, made[i].ID())
+		images.name(t, name, made[min(i, 1)])
 	}
-	return jettison.New(jettison.Separate(images, refs, nil), nil), images, made
+	return jettison.New(jettison.Separate(images, images.refs, nil), nil), images, made
+}
+
+// name makes the image, if it is not there, and gives it a name.
+func (g *garbageImages) name(t *testing.T, name string, img storetest.Image) {
+	t.Helper()
+	if err := g.Create(t.Context(), img); err != nil {
+		t.Fatal(err)
+	}
+	ref, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.refs.Set(ref, img.ID())
 }
 
 // layersOf are the chain IDs of an image, base first, and the sizes of its content.
@@ -202,5 +212,50 @@ func TestPruneCollects(t *testing.T) {
 	}
 	if diff := cmp.Diff(reports[0], reports[1]); diff != "" {
 		t.Errorf("reports of batches of 1 and of all (-1 +all):\n%s", diff)
+	}
+}
+
+// An image that another program names again while it is deleted has not gone: it is
+// in no record and no event, its bytes are not counted, and it is kept (D12, D15).
+func TestNamedAgainMeanwhile(t *testing.T) {
+	_, images, made := garbage(t)
+	var events []string
+	s := jettison.New(jettison.Separate(images, images.refs, nil), &jettison.Options{Events: func(_ context.Context, e jettison.Event) {
+		events = append(events, string(e.Action)+" "+e.Name)
+	}})
+	images.held, _, _ = layersOf(t, made[0])
+	images.meanwhile = func() { images.name(t, "again:1", made[0]) }
+	reports, err := s.ImagesDelete(t.Context(), []string{"app:1", "web:1"}, jettison.RemoveOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]jettison.DeleteResponse{{Untagged: "app:1"}}, reports[0].Records); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]jettison.Kept{{Image: made[0].ID(), Why: jettison.WhyNamed}}, reports[0].Kept); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+	if reports[0].SpaceReclaimed != 0 || reports[1].SpaceReclaimed == 0 {
+		t.Errorf("got %d bytes of an image that is there, and %d of one that is not", reports[0].SpaceReclaimed, reports[1].SpaceReclaimed)
+	}
+	want := []string{"untag app:1", "untag web:1", "delete " + made[1].ID().String()}
+	if diff := cmp.Diff(want, events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// So it is in a prune.
+func TestNamedAgainInAPrune(t *testing.T) {
+	s, images, made := garbage(t)
+	images.meanwhile = func() { images.name(t, "again:1", made[0]) }
+	report, err := s.ImagesPrune(t.Context(), jettison.PruneOptions{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(report.ImagesDeleted, jettison.DeleteResponse{Deleted: made[0].ID().String()}) {
+		t.Errorf("records have an image that is there: %v", report.ImagesDeleted)
+	}
+	if diff := cmp.Diff([]jettison.Kept{{Image: made[0].ID(), Why: jettison.WhyNamed}}, report.Kept); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
 	}
 }

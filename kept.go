@@ -38,6 +38,9 @@ const (
 	WhyYoung Why = "too young"
 	// WhyGoal: as much is free as was to be freed.
 	WhyGoal Why = "goal reached"
+	// WhyNamed: it was deleted, and another program has named it again before its
+	// garbage was collected (rule D12). No plan foresees that.
+	WhyNamed Why = "named again"
 )
 
 // Kept is an image that stays although a deletion or a prune reached it

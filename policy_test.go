@@ -215,6 +215,7 @@ func TestKeptText(t *testing.T) {
 		{jettison.Kept{Why: jettison.WhyNewest, Detail: "quay.io/app"}, "newest of quay.io/app"},
 		{jettison.Kept{Why: jettison.WhyYoung, Detail: "24h0m0s"}, "too young (24h0m0s)"},
 		{jettison.Kept{Why: jettison.WhyGoal}, "goal reached"},
+		{jettison.Kept{Why: jettison.WhyNamed}, "named again"},
 		{jettison.Kept{Why: jettison.WhyUnreadable, Detail: "short"}, "unreadable (short)"},
 		{jettison.Kept{Why: jettison.WhyConflict, Conflicts: []conflict.Conflict{
 			{Kind: conflict.DependentChild, Child: id},
