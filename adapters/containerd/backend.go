@@ -8,6 +8,7 @@ import (
 
 	"github.com/containerd/containerd/v2/pkg/identifiers"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/internal/class"
@@ -102,7 +103,7 @@ func (b *Backend) Update(ctx context.Context, fn func(jettison.Stores) error) er
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.run(ctx, &state{backend: b}, fn)
+	return b.run(ctx, &state{backend: b, deleted: make(map[digest.Digest]bool)}, fn)
 }
 
 func (b *Backend) run(ctx context.Context, s *state, fn func(jettison.Stores) error) error {

@@ -244,18 +244,28 @@ func TestInteropDaemonDies(t *testing.T) {
 	}
 }
 
-// moved are images of which a name moves when it is first asked what it names.
+// moved are images of which a name moves when it is first asked what it names, or
+// else before the first is removed.
 type moved struct {
 	images.Store
 	move func()
 }
 
 func (m *moved) Get(ctx context.Context, name string) (images.Image, error) {
+	m.once()
+	return m.Store.Get(ctx, name)
+}
+
+func (m *moved) Delete(ctx context.Context, name string, opts ...images.DeleteOpt) error {
+	m.once()
+	return m.Store.Delete(ctx, name, opts...)
+}
+
+func (m *moved) once() {
 	if m.move != nil {
 		m.move()
 		m.move = nil
 	}
-	return m.Store.Get(ctx, name)
 }
 
 // A daemon older than 2.0 removes a name whatever it names by then. It is asked
@@ -281,6 +291,29 @@ func TestInteropNameMoves(t *testing.T) {
 	record, err := s.Services.Images.Get(s.In(t.Context()), "docker.io/library/app:1")
 	if err != nil || record.Target.Digest != other.Target.Digest {
 		t.Errorf("app:1 names %s (%v), want the image that it moved to", record.Target.Digest, err)
+	}
+}
+
+// An image that another program names between the look and the deletion stays, and
+// is not said to have gone.
+func TestInteropNamedMeanwhile(t *testing.T) {
+	hook := &moved{}
+	s := newScene(t, func(services containerd.Services, _ *containerdtest.Daemon) containerd.Services {
+		hook.Store = services.Images
+		services.Images = hook
+		return services
+	})
+	o := s.pull(t, storetest.Spec{Name: "app", Layers: []string{"a"}}, "app:1")
+	hook.move = func() { must(t, s.Move(t.Context(), "docker.io/library/late:1", o.Target.Digest)) }
+	records, err := s.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{})
+	must(t, err)
+	if diff := cmp.Diff([]jettison.DeleteResponse{{Untagged: "app:1"}}, records); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	s.wantNames(t, "late:1")
+	out, err := s.daemon.Ctr(s.Namespace, "images", "check")
+	if must(t, err); !strings.Contains(out, "complete (2/2)") || !strings.Contains(out, "true") {
+		t.Errorf("the image is not whole: %s", out)
 	}
 }
 

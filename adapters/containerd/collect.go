@@ -3,20 +3,23 @@ package containerd
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/opencontainers/go-digest"
 )
 
-// fewReported is up to how many pieces are asked for one by one when it is looked
-// whether they have gone; of more, all that is there is listed.
+// fewReported is up to how many pieces, or images, are asked for by themselves when
+// it is looked whether they have gone; of more, all that is there is listed.
 const fewReported = 32
 
 // Collect has the garbage of this update collected, waits for it, and returns
-// what was reported to have gone and is there all the same.
+// what was reported to have gone and is there all the same. Images that were deleted
+// and have a name again are in the state from then on.
 func (s imageStore) Collect(ctx context.Context) ([]digest.Digest, error) {
 	if err := s.write(ctx); err != nil {
 		return nil, err
@@ -28,6 +31,9 @@ func (s imageStore) Collect(ctx context.Context) ([]digest.Digest, error) {
 		return nil, err
 	}
 	s.changed = false
+	if err := s.findNamedAgain(ctx); err != nil {
+		return nil, err
+	}
 	reported := s.reported
 	s.reported = nil
 	if len(reported) > fewReported {
@@ -49,6 +55,31 @@ func (b *Backend) collect(ctx context.Context) error {
 		return failed("collect garbage", err)
 	}
 	return failed("collect garbage", b.services.Leases.Delete(ctx, made, leases.SynchronousDelete))
+}
+
+// findNamedAgain lists the names of images that were deleted, which another program
+// has made since the namespace was looked at, and adds them to the state. The
+// collection has kept what they need.
+func (s *state) findNamedAgain(ctx context.Context) error {
+	if len(s.deleted) == 0 {
+		return nil
+	}
+	var filters []string
+	if len(s.deleted) <= fewReported {
+		for id := range s.deleted {
+			filters = append(filters, "target.digest=="+id.String())
+		}
+	}
+	found, err := s.backend.services.Images.List(s.here(ctx), filters...)
+	if err != nil {
+		return failed("list images", err)
+	}
+	again := slices.DeleteFunc(found, func(r images.Image) bool { return !s.deleted[r.Target.Digest] })
+	if len(again) > 0 {
+		s.index(append(s.records(), again...))
+	}
+	clear(s.deleted)
+	return nil
 }
 
 // remaining asks for each piece.

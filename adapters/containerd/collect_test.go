@@ -6,12 +6,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/containerd/v2/core/snapshots"
 	continuity "github.com/containerd/continuity/fs"
 	"github.com/containerd/errdefs"
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
@@ -82,6 +86,43 @@ func TestWhatStaysIsNotClaimed(t *testing.T) {
 	for _, r := range records {
 		if r.Deleted == storetest.ChainID("os").String() {
 			t.Errorf("%v is reported, and a lease keeps it", r)
+		}
+	}
+}
+
+// An image that another program names after the look, and before the last name of
+// it is removed, is not said to have gone: of one deleted, and of many.
+func TestNamedMeanwhile(t *testing.T) {
+	for _, n := range []int{1, 40} {
+		l := newLab(t, nil)
+		var typed []string
+		var id digest.Digest
+		for i := range n {
+			name := fmt.Sprint("app", n-1-i)
+			typed = slices.Insert(typed, 0, name+":1")
+			id = l.pull(t, name, []string{"os", name}, "docker.io/library/"+name+":1")
+		}
+		var once sync.Once
+		l.meter.before = func(name string) {
+			if name == "images.Delete" {
+				once.Do(func() { must(t, l.engine.Move(t.Context(), "docker.io/library/late:1", id)) })
+			}
+		}
+		reports, err := l.service.ImagesDelete(t.Context(), typed, jettison.RemoveOptions{})
+		must(t, err)
+		if diff := cmp.Diff([]jettison.DeleteResponse{{Untagged: "app0:1"}}, reports[0].Records); diff != "" {
+			t.Errorf("of %d: records (-want +got):\n%s", n, diff)
+		}
+		if diff := cmp.Diff([]jettison.Kept{{Image: id, Why: jettison.WhyNamed}}, reports[0].Kept); diff != "" {
+			t.Errorf("of %d: kept (-want +got):\n%s", n, diff)
+		}
+		for _, r := range reports[1:] {
+			if len(r.Records) != 3 {
+				t.Errorf("of %d: records of %s: %v", n, r.Reference, r.Records)
+			}
+		}
+		if diff := cmp.Diff([]string{"docker.io/library/late:1"}, l.records(t)); diff != "" {
+			t.Errorf("of %d: names (-want +got):\n%s", n, diff)
 		}
 	}
 }

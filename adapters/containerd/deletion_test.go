@@ -68,7 +68,8 @@ func (l *lab) records(t *testing.T) []string {
 	return names
 }
 
-// Every list is asked for once in an operation, however many questions it has.
+// Every list is asked for once in an operation, however many questions it has; the
+// names of what was deleted once more, when its garbage has been collected.
 func TestOneListAnOperation(t *testing.T) {
 	l := newLab(t, nil)
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
@@ -77,9 +78,12 @@ func TestOneListAnOperation(t *testing.T) {
 	if err := l.engine.Run(t.Context(), fixture.Container{ID: "web", Image: "docker.io/library/a:1", Top: storetest.ChainID("os", "a")}); err != nil {
 		t.Fatal(err)
 	}
-	lists := []string{"images.List", "containers.List", "tasks", "leases.List", "content.Walk", "snapshots.Walk", "namespaces.List"}
-	check := func(what string) {
+	lists := []string{"containers.List", "tasks", "leases.List", "content.Walk", "snapshots.Walk", "namespaces.List"}
+	check := func(what string, names int) {
 		t.Helper()
+		if got := l.meter.counts["images.List"]; got != names {
+			t.Errorf("%s: %d lists of names, want %d", what, got, names)
+		}
 		for _, name := range lists {
 			if got := l.meter.counts[name]; got != 1 {
 				t.Errorf("%s: %d calls of %s, want 1", what, got, name)
@@ -91,11 +95,11 @@ func TestOneListAnOperation(t *testing.T) {
 	if _, err := l.service.ImagesDelete(t.Context(), []string{"b:1", "b:2", "c:1", "c:2"}, jettison.RemoveOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	check("a deletion of four names")
+	check("a deletion of four names", 2)
 	if _, err := l.service.PlanPrune(t.Context(), jettison.PruneOptions{All: true}); err != nil {
 		t.Fatal(err)
 	}
-	check("the plan of a prune")
+	check("the plan of a prune", 1)
 }
 
 // A deletion is tried with each of its calls failing, before or after it has done

@@ -55,15 +55,16 @@
 //
 // Every View and Update looks at the namespace once: one list of the names, and,
 // when something first asks for them, one each of the containers, the tasks, the
-// leases, the content and the snapshots. Labels of content tell what needs what, so
-// a deletion reads no more than the manifest and the configuration of the image;
+// leases, the content and the snapshots. After a deletion the names of what was
+// deleted are listed once more. Labels of content tell what needs what, so a
+// deletion reads no more than the manifest and the configuration of the image;
 // where old programs have left content without labels, its documents are read.
 //
 // A name is removed only if it has the target that it had. An image goes with its
 // last name, in that one change. When the last name goes and the image stays, the
 // record that Docker would make is made first, so that the image is never without
 // any. Garbage is collected once, after the last change, and what is still there
-// then is not said to have gone (rule D12).
+// then is not said to have gone (rule D12); nor is an image that has a name again.
 //
 // A failure leaves every name either as it was or removed, and whoever tries again
 // completes the rest. The backend is a [jettison.Partial] one.
@@ -72,8 +73,9 @@
 //
 // Containerd has no transaction over several of its parts. A container, a lease or
 // another name that another program makes between the look at them and the removal
-// of the last name is not seen. What it holds stays, and is not said to have gone;
-// the image has lost the names that it had. A prune of many images looks once, or
-// once for each batch ([jettison.PruneOptions]). Daemons before 2.0 remove a name
-// without comparing its target, so there it is looked at right before.
+// of the last name is not seen in time. What it holds stays, and is not said to
+// have gone; the image has lost the names that it had, and with another name it is
+// reported as kept. A prune of many images looks once, or once for each batch
+// ([jettison.PruneOptions]). Daemons before 2.0 remove a name without comparing
+// its target, so there it is looked at right before.
 package containerd

@@ -180,6 +180,7 @@ func (s imageStore) DeleteNamed(ctx context.Context, id digest.Digest, refs []re
 	if err != nil {
 		return untagged, none, err
 	}
+	s.deleted[id] = true
 	s.forgetOwned(id, gone)
 	if _, unreadable := errors.AsType[*imagestore.UnreadableError](damage); unreadable {
 		return untagged, none, nil // no plan could foretell what goes with it

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -34,9 +35,10 @@ type state struct {
 
 	measured int // layers that were measured one by one
 
-	// changed says that this update took something away; reported is what it told
-	// to have gone.
+	// changed says that this update took something away; deleted are the images
+	// that it deleted, and reported is what else it told to have gone.
 	changed  bool
+	deleted  map[digest.Digest]bool
 	reported []digest.Digest
 }
 
@@ -48,6 +50,15 @@ func (s *state) load(ctx context.Context) error {
 	}
 	s.index(records)
 	return nil
+}
+
+// records are those of all images.
+func (s *state) records() []images.Image {
+	var all []images.Image
+	for _, img := range s.images {
+		all = append(all, slices.Collect(maps.Values(img.names))...)
+	}
+	return all
 }
 
 // here is the context of a call about the namespace of the images.
