@@ -40,10 +40,11 @@ func spoil(d *containerdtest.Daemon) func(digest.Digest) error {
 
 // The suite for stores and the scenarios of the repository hold on a daemon as
 // they do in this process. Each case has one of its own: what other namespaces
-// have of the same content would count.
+// have of the same content would count; and it leaves to the case when garbage is
+// collected.
 func TestInteropStore(t *testing.T) {
 	backend := fixture.Remote(func(t testing.TB) (containerd.Services, func(digest.Digest) error) {
-		d := containerdtest.Start(t)
+		d := containerdtest.StartLazy(t)
 		return dial(t, d), spoil(d)
 	})
 	t.Run("suite", func(t *testing.T) { storetest.Run(t, backend.Config()) })

@@ -26,11 +26,21 @@ const Snapshotter = "native"
 // patience is how long a daemon may take to begin or to end.
 const patience = 20 * time.Second
 
+// lazy is the configuration of a daemon that collects garbage for nothing but a
+// call that waits for it.
+const lazy = `
+[plugins."io.containerd.gc.v1.scheduler"]
+deletion_threshold = 1000000
+mutation_threshold = 0
+startup_delay = "24h"
+`
+
 // A Daemon is a containerd that belongs to a test. It is not safe for concurrent
 // use, but for Ctr.
 type Daemon struct {
 	t       testing.TB
 	dir     string
+	more    string // of its configuration
 	running *exec.Cmd
 }
 
@@ -38,6 +48,18 @@ type Daemon struct {
 // with the test, and with it the containers that were started in it. A test
 // without containerd, ctr or the rights of root fails.
 func Start(t testing.TB) *Daemon {
+	t.Helper()
+	return start(t, "")
+}
+
+// StartLazy is Start for a daemon that collects garbage only for whoever waits for
+// it, and not by itself after each deletion.
+func StartLazy(t testing.TB) *Daemon {
+	t.Helper()
+	return start(t, lazy)
+}
+
+func start(t testing.TB, more string) *Daemon {
 	t.Helper()
 	for _, tool := range []string{"containerd", "ctr"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -51,7 +73,7 @@ func Start(t testing.TB) *Daemon {
 	if err := os.Chmod(dir, 0o755); err != nil { // who may use the socket is up to the socket
 		t.Fatal(err)
 	}
-	d := &Daemon{t: t, dir: dir}
+	d := &Daemon{t: t, dir: dir, more: more}
 	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(d.config()), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +115,7 @@ level = "warn"
 address = %q
 [ttrpc]
 address = %q
-`, d.Root(), filepath.Join(d.dir, "state"), d.Address(), d.Address()+".ttrpc")
+`, d.Root(), filepath.Join(d.dir, "state"), d.Address(), d.Address()+".ttrpc") + d.more
 }
 
 // Address is the path of the daemon's socket.
