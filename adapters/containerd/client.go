@@ -3,6 +3,7 @@ package containerd
 import (
 	"cmp"
 	"context"
+	"path/filepath"
 	"strings"
 
 	"github.com/containerd/containerd/v2/client"
@@ -21,6 +22,9 @@ import (
 // context bounds the wait for the daemon.
 func Dial(ctx context.Context, address string, opts *Options) (*Backend, *client.Client, error) {
 	address = cmp.Or(strings.TrimPrefix(address, "unix://"), defaults.DefaultAddress)
+	if absolute, err := filepath.Abs(address); err == nil { // else gRPC takes it for an authority
+		address = absolute
+	}
 	if err := look(ctx, address); err != nil {
 		return nil, nil, err
 	}

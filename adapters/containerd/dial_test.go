@@ -49,10 +49,11 @@ func TestDialRefusals(t *testing.T) {
 	}
 }
 
-// An address may be written as an URL.
+// An address may be written as an URL, and be relative.
 func TestDial(t *testing.T) {
 	address := new(taskDaemon).start(t)
-	for _, address := range []string{address, "unix://" + address} {
+	t.Chdir(filepath.Dir(address))
+	for _, address := range []string{address, "unix://" + address, filepath.Base(address)} {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, c, err := containerd.Dial(ctx, address, nil)
