@@ -19,9 +19,10 @@ containers.
 With containerd[:ADDRESS] the store is the images of one namespace of a containerd:
 what Docker, Kubernetes, nerdctl and ctr have there. ADDRESS is its socket, by
 default $CONTAINERD_ADDRESS, else /run/containerd/containerd.sock; the namespace
-that of --namespace, else $CONTAINERD_NAMESPACE, else "default". Containers are
-those that the daemon knows there, and in other namespaces that --namespace names
-after a comma. Nothing that others do there is waited for.
+that of --namespace, else $CONTAINERD_NAMESPACE, else "default". It must be there:
+Docker's is "moby", that of Kubernetes "k8s.io". Containers are those that the
+daemon knows there, and in other namespaces that --namespace names after a comma.
+Nothing that others do there is waited for.
 
 With podman, podman:ROOT or podman:DRIVER@ROOT+RUNROOT the store is Podman's, which
 Podman and Buildah may use meanwhile; what is not given is as Podman has it, by
