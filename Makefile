@@ -58,7 +58,7 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 test-interop: ## Run the tests with skopeo, umoci, podman and containerd, which must be there; as root
 	@cd cmd/jettison && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
 	@cd cmd/jettison && go test -count=1 -tags $(INTEROP) -short -bench . -benchtime 1x ./interop
-	@cd adapters/podman && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
+	@cd adapters/podman && go test -count=1 -v -tags $(INTEROP) -run '^TestInterop' . # -v: says what is skipped
 	@cd adapters/containerd && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
 	@go test -count=1 -tags $(INTEROP) ./internal/containerdtest
 

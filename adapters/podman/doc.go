@@ -82,6 +82,12 @@
 // allows; who holds it is in the [LockedError]. Once a call of the library has begun it
 // is waited for.
 //
+// # The driver overlay
+//
+// The library mounts the directory of the driver on itself when it opens a store, which
+// is what keeps it from being removed or moved meanwhile. [Store.Close] ends that, as
+// every command of Podman does, unless something is mounted in it: a container, an image.
+//
 // # Users without root
 //
 // Files in the store of such a user belong to other user IDs, which are the user's own

@@ -20,16 +20,24 @@ import (
 
 // A real is a store that Podman uses at the same time.
 type real struct {
-	t             testing.TB
-	root, runRoot string
-	backend       *podman.Store
+	t                     testing.TB
+	root, runRoot, driver string
+	backend               *podman.Store
 }
 
 // newReal makes a store with the image localhost/app:latest, built by Podman.
-func newReal(t testing.TB) *real {
+func newReal(t testing.TB, driver string) *real {
 	t.Helper()
-	dir := t.TempDir()
-	r := &real{t: t, root: filepath.Join(dir, "root"), runRoot: filepath.Join(dir, "run")}
+	dir, err := os.MkdirTemp("", "real") //nolint:usetesting // those of t are too long for podman
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil { // something is still mounted
+			t.Error(err)
+		}
+	})
+	r := &real{t: t, root: filepath.Join(dir, "root"), runRoot: filepath.Join(dir, "run"), driver: driver}
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +78,7 @@ func (r *real) podman(args ...string) string {
 // output.
 func (r *real) try(args ...string) (string, error) {
 	all := append([]string{
-		"--root", r.root, "--runroot", r.runRoot, "--storage-driver", "vfs", "--events-backend", "file",
+		"--root", r.root, "--runroot", r.runRoot, "--storage-driver", r.driver, "--events-backend", "file",
 		"--runtime", "runc", "--cgroup-manager", "cgroupfs",
 	}, args...)
 	cmd := exec.CommandContext(context.WithoutCancel(r.t.Context()), "podman", all...)
@@ -124,8 +132,10 @@ func (r *real) containers() map[string]string {
 
 // Containers of Podman are told from those of Buildah, and running ones from
 // others. All can be removed, and no record of them is left anywhere.
-func TestInteropContainers(t *testing.T) {
-	r := newReal(t)
+func TestInteropContainers(t *testing.T) { onDrivers(t, testContainers) }
+
+func testContainers(t *testing.T, r *real) {
+	t.Helper()
 	r.podman("create", "--name", "made", "--network", "none", "app", "/bin/busybox")
 	r.run("runs")
 	r.run("paused")
@@ -174,8 +184,10 @@ func TestInteropContainers(t *testing.T) {
 
 // The parents are those that Podman tells, for every image of two builds that begin
 // alike.
-func TestInteropParents(t *testing.T) {
-	r := newReal(t)
+func TestInteropParents(t *testing.T) { onDrivers(t, testParents) }
+
+func testParents(t *testing.T, r *real) {
+	t.Helper()
 	dir := filepath.Dir(r.root)
 	for name, lines := range map[string]string{
 		"one": "FROM localhost/app\nENV B=1\nCOPY Dockerfile /one\nLABEL one=1\n",
@@ -206,8 +218,10 @@ func TestInteropParents(t *testing.T) {
 
 // An image that Podman has mounted stays until it is unmounted; then Podman finds
 // nothing of it any more.
-func TestInteropMount(t *testing.T) {
-	r := newReal(t)
+func TestInteropMount(t *testing.T) { onDrivers(t, testMount) }
+
+func testMount(t *testing.T, r *real) {
+	t.Helper()
 	service := jettison.New(r.backend, nil)
 	r.podman("image", "mount", "app")
 	if _, err := service.ImageDelete(t.Context(), "app", jettison.RemoveOptions{PruneChildren: true}); !errors.Is(err, jettison.ErrConflict) {
@@ -223,8 +237,10 @@ func TestInteropMount(t *testing.T) {
 }
 
 // A list that Podman has made goes by its name, and the image in it stays.
-func TestInteropList(t *testing.T) {
-	r := newReal(t)
+func TestInteropList(t *testing.T) { onDrivers(t, testList) }
+
+func testList(t *testing.T, r *real) {
+	t.Helper()
 	r.podman("manifest", "create", "l", "containers-storage:localhost/app:latest")
 	list := r.podman("images", "--quiet", "--no-trunc", "--filter", "reference=localhost/l")
 	app := r.app().String()

@@ -45,7 +45,9 @@ func Open(ctx context.Context, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, class.Errorf(class.Internal, "open %s: %w", chosen.GraphRoot, storageError(err))
 	}
-	return New(store, opts), nil
+	s := New(store, opts)
+	s.opened = true
+	return s, nil
 }
 
 // choose completes the options by those of the configuration, and makes sure that

@@ -67,6 +67,7 @@ type Store struct {
 
 	running *semaphore.Weighted // each View takes one part, an Update all
 	leases  *leases
+	opened  bool // by Open, and not by the program
 	closed  bool // who has all of running may write it
 }
 
@@ -108,18 +109,6 @@ func (o *Options) lockTimeout() time.Duration {
 		return 30 * time.Second
 	}
 	return o.LockTimeout
-}
-
-// Close waits for what runs and ends the use of the store: every View and Update
-// after it is an error of class InvalidArgument. Nothing is written. Closing twice is
-// no error. The library keeps what it has read until the process ends.
-func (s *Store) Close() error {
-	if err := s.running.Acquire(context.Background(), views); err != nil {
-		return class.Wrap(class.Internal, err) // not without an end of the context
-	}
-	defer s.running.Release(views)
-	s.closed = true
-	return nil
 }
 
 // begin takes parts of what may run at once.

@@ -1,0 +1,126 @@
+//go:build interop
+
+package podman_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.podman.io/storage/pkg/mount"
+	"golang.org/x/sys/unix"
+
+	"github.com/jettison-oci/jettison/adapters/podman"
+)
+
+// onDrivers runs a test on a store of each storage driver.
+func onDrivers(t *testing.T, test func(*testing.T, *real)) {
+	t.Helper()
+	for _, driver := range []string{"vfs", "overlay"} {
+		t.Run(driver, func(t *testing.T) {
+			if driver == "overlay" {
+				needOverlay(t)
+			}
+			test(t, newReal(t, driver))
+		})
+	}
+}
+
+// needOverlay passes over a test where the system mounts no overlay, and says why.
+func needOverlay(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"lower", "upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merged := filepath.Join(dir, "merged")
+	options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)
+	if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
+		t.Skipf("overlay cannot be mounted in %s: %v", dir, err)
+	}
+	if err := unix.Unmount(merged, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mounts are the directories of the store on which something is mounted.
+func (r *real) mounts() []string {
+	r.t.Helper()
+	all, err := mount.GetMounts()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var found []string
+	for _, m := range all {
+		if name, in := strings.CutPrefix(m.Mountpoint, r.root+"/"); in {
+			found = append(found, name)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// Closing a store ends the mount that the library made when it opened it, but not
+// while something is mounted in it, whatever the run root tells of that.
+func TestInteropCloseUnmounts(t *testing.T) {
+	needOverlay(t)
+	r := newReal(t, "overlay")
+	look := func(runRoot string) {
+		t.Helper()
+		s, err := podman.Open(t.Context(), &podman.Options{GraphRoot: r.root, RunRoot: runRoot})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.mounts(); !slices.Contains(got, "overlay") {
+			t.Errorf("mounted while the store is open: %v", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	look(r.runRoot)
+	if left := r.mounts(); len(left) > 0 {
+		t.Errorf("left mounted: %v", left)
+	}
+	r.podman("image", "mount", "app")
+	before := r.mounts()
+	for _, runRoot := range []string{r.runRoot, filepath.Join(filepath.Dir(r.root), "wrong")} {
+		look(runRoot)
+		if diff := cmp.Diff(before, r.mounts()); diff != "" || len(before) != 2 {
+			t.Errorf("mounted beside an image that is mounted, with the run root %s (-before +after):\n%s", runRoot, diff)
+		}
+	}
+	r.podman("image", "unmount", "app")
+	if left := r.mounts(); len(left) > 0 {
+		t.Errorf("left mounted at last: %v", left)
+	}
+}
+
+// A file system of its own that somebody has mounted there stays.
+func TestInteropCloseLeavesFileSystem(t *testing.T) {
+	needOverlay(t)
+	r := newReal(t, "overlay")
+	if err := r.backend.Close(); err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(r.root, "overlay")
+	if err := unix.Mount("tmpfs", home, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	s, err := podman.Open(t.Context(), &podman.Options{GraphRoot: r.root, RunRoot: r.runRoot})
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if err := unix.Unmount(home, 0); err != nil {
+		t.Errorf("it is not there any more: %v", err)
+	}
+}
