@@ -30,7 +30,7 @@ func BenchmarkPodman(b *testing.B) {
 	for _, task := range []task{{"one", 1}, {"ten", 10}, {"prune", 0}} {
 		for _, images := range sizes {
 			b.Run(fmt.Sprintf("%s/images=%d", task.name, images), func(b *testing.B) {
-				s := newSite(b)
+				s := newSite(b, "vfs")
 				s.makeMany(images)
 				s.must("ps") // makes what Podman wants beside them
 				s.save(manyImages())
@@ -121,7 +121,7 @@ func (n *bench) byPodman(refs []string) {
 // library makes the call in this process, on a store that it opens and closes.
 func (n *bench) library(refs []string) {
 	n.t.Helper()
-	store, err := podman.Open(n.t.Context(), &podman.Options{GraphRoot: n.path("now/root"), RunRoot: n.path("now/run"), Driver: "vfs"})
+	store, err := podman.Open(n.t.Context(), &podman.Options{GraphRoot: n.path("now/root"), RunRoot: n.path("now/run"), Driver: n.driver})
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestCompare(t *testing.T) {
 	}
 	sites := make(chan *site, 2)
 	for range cap(sites) {
-		sites <- newSite(t)
+		sites <- newSite(t, *driver)
 	}
 	differences := met{ids: map[string]bool{}}
 	t.Run("scripts", func(t *testing.T) {

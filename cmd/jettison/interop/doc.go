@@ -8,5 +8,7 @@
 //
 //	go test -tags interop ./interop -update
 //
-// writes what they do into the scripts: read the difference before you keep it.
+// writes what they do into the scripts: read the difference before you keep it. The
+// stores are of the driver vfs, and for some of the scripts also of overlay;
+// "-driver overlay" runs all tests on that.
 package interop

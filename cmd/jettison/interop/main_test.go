@@ -15,6 +15,9 @@ import (
 // update writes what both did into the scripts, to be read before it is kept.
 var update = flag.Bool("update", false, "write the outcomes into testdata/compare")
 
+// driver is the storage driver of the stores in which both work.
+var driver = flag.String("driver", "vfs", "run all tests on stores of this storage `driver`")
+
 // The programs that are compared.
 var podmanPath, jettisonPath string
 

@@ -26,15 +26,15 @@ type many struct {
 	images []map[string]any
 }
 
-// makeMany makes a store of the images app:0, app:1 and so on.
+// makeMany makes a store of vfs with the images app:0, app:1 and so on.
 func (s *site) makeMany(images int) {
 	s.t.Helper()
 	m := many{s: s}
 	for i := range images {
 		m.add(fmt.Sprintf("app:%d", i))
 	}
-	m.write("now/root/vfs-layers/layers.json", m.layers)
-	m.write("now/root/vfs-images/images.json", m.images)
+	m.write(m.s.inside("-layers/layers.json"), m.layers)
+	m.write(m.s.inside("-images/images.json"), m.images)
 }
 
 func (m *many) add(name string) {
@@ -72,9 +72,9 @@ func (m *many) layer(id, parent string, diff digest.Digest, depth int) {
 		record["parent"] = parent
 	}
 	m.layers = append(m.layers, record)
-	m.s.write(filepath.Join("now/root/vfs-layers", id+".tar-split.gz"), "not looked at")
+	m.s.write(filepath.Join(m.s.inside("-layers"), id+".tar-split.gz"), "not looked at")
 	for i := range depth + 1 {
-		m.s.write(filepath.Join("now/root/vfs/dir", id, fmt.Sprint("file", i)), "content")
+		m.s.write(filepath.Join(m.s.inside("/dir"), id, fmt.Sprint("file", i)), "content")
 	}
 }
 
@@ -98,7 +98,7 @@ func (m *many) image(name, top string, diffs []digest.Digest) {
 	names, sizes, digests := []string{}, map[string]int{}, map[string]digest.Digest{}
 	for key, text := range documents {
 		names, sizes[key], digests[key] = append(names, key), len(text), digest.FromString(text)
-		m.s.write(filepath.Join("now/root/vfs-images", id.Encoded(), fileName(key)), text)
+		m.s.write(filepath.Join(m.s.inside("-images"), id.Encoded(), fileName(key)), text)
 	}
 	m.images = append(m.images, map[string]any{
 		"id": id.Encoded(), "digest": manifestDigest, "names": []string{"localhost/" + name}, "layer": top, "metadata": "{}",

@@ -75,7 +75,7 @@ func list(names []string) string { return strings.Join(slices.Sorted(slices.Valu
 
 // empty are directories in which only the newer library of the command works, and
 // leaves nothing.
-var empty = []string{"/vfs/tempdirs", "/vfs-layers/tmp"}
+var empty = []string{"/vfs/tempdirs", "/vfs-layers/tmp", "/overlay/tempdirs", "/overlay-layers/tmp"}
 
 // within lists what the store has inside.
 func (s *site) within() []string {

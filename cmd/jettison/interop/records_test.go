@@ -5,7 +5,6 @@ package interop_test
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 )
 
 // A record is what the store has of an image, a layer or a container.
@@ -41,7 +40,7 @@ func (s *site) recorded(kind string) []string {
 // read reads the file of records.
 func (s *site) read(kind string, records any) {
 	s.t.Helper()
-	data, err := os.ReadFile(s.path(filepath.Join("now/root", "vfs-"+kind, kind+".json")))
+	data, err := os.ReadFile(s.path(s.inside("-" + kind + "/" + kind + ".json")))
 	if os.IsNotExist(err) {
 		return
 	}

@@ -149,7 +149,7 @@ func (s *site) digestOf(name string) string {
 // damage takes a document of an image away.
 func (s *site) damage(name, document string) {
 	s.t.Helper()
-	dir := filepath.Join(s.path("now/root/vfs-images"), s.idOf(name))
+	dir := filepath.Join(s.path(s.inside("-images")), s.idOf(name))
 	keys := []string{"sha256:" + s.idOf(name)}
 	if document == "manifest" {
 		keys = []string{"manifest", "manifest-" + s.digestOf(name)}
@@ -172,7 +172,7 @@ func fileName(key string) string {
 // alike gives an image another ID, one whose first half is that of the other.
 func (s *site) alike(name, other string) {
 	s.t.Helper()
-	old, file := s.idOf(name), s.path("now/root/vfs-images/images.json")
+	old, file := s.idOf(name), s.path(s.inside("-images/images.json"))
 	id := s.idOf(other)[:32] + old[32:]
 	data, err := os.ReadFile(file)
 	if err == nil {

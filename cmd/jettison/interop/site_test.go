@@ -5,6 +5,7 @@ package interop_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -21,6 +22,8 @@ import (
 type site struct {
 	t   testing.TB
 	dir string
+	// driver is the storage driver of the store.
+	driver string
 	// ids are the IDs of the images and containers by the names of the script.
 	ids map[string]string
 	// typed are the beginnings of IDs that calls were given, as scripts write them.
@@ -31,26 +34,33 @@ type site struct {
 	through []string
 }
 
-// newSite makes a site without a store. Podman wants a short path.
-func newSite(t testing.TB) *site {
+// newSite makes a site without a store, which will be of this driver. Podman wants a
+// short path.
+func newSite(t testing.TB, driver string) *site {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "site") //nolint:usetesting // those of t are too long for podman
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := &site{t: t, dir: dir, driver: driver, typed: map[string]string{}, staged: map[string]map[string]string{}}
 	t.Cleanup(func() {
+		s.t = t
+		s.unmount()
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
-	s := &site{t: t, dir: dir, typed: map[string]string{}, staged: map[string]map[string]string{}}
 	// Stores share no locks of containers, so that copies of them have their own.
 	s.write("containers.conf", "[engine]\nlock_type = \"file\"\n")
-	s.write("storage.conf", "[storage]\ndriver = \"vfs\"\ngraphroot = \""+s.path("now/root")+"\"\nrunroot = \""+s.path("now/run")+"\"\n")
+	s.write("storage.conf", fmt.Sprintf("[storage]\ndriver = %q\ngraphroot = %q\nrunroot = %q\n", driver, s.path("now/root"), s.path("now/run")))
 	return s
 }
 
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
+
+// inside is a path in the store, of what belongs to the driver: "-images/images.json"
+// is "vfs-images/images.json" in a store of vfs.
+func (s *site) inside(name string) string { return "now/root/" + s.driver + name }
 
 func (s *site) write(name, text string) {
 	s.t.Helper()
@@ -74,7 +84,7 @@ func (s *site) podman(args ...string) answer {
 	s.t.Helper()
 	return s.run(podmanPath, append([]string{
 		"--root", s.path("now/root"), "--runroot", s.path("now/run"), "--tmpdir", s.path("now/tmp"),
-		"--storage-driver", "vfs", "--events-backend", "file",
+		"--storage-driver", s.driver, "--events-backend", "file",
 	}, args...)...)
 }
 
@@ -87,7 +97,7 @@ func (s *site) jettison(args ...string) answer {
 
 // storeName is the store as the command is told of it.
 func (s *site) storeName() string {
-	return "podman:vfs@" + s.path("now/root") + "+" + s.path("now/run")
+	return "podman:" + s.driver + "@" + s.path("now/root") + "+" + s.path("now/run")
 }
 
 func (s *site) run(program string, args ...string) answer {
@@ -128,6 +138,9 @@ func (s *site) stage(scene []string) {
 		s.set(scene[i])
 		s.save(scene[:i+1])
 	}
+	if len(s.mounts()) > 0 {
+		s.restore(scene) // to begin as whoever comes second
+	}
 }
 
 // save keeps the store as it is, for restore.
@@ -137,9 +150,11 @@ func (s *site) save(scene []string) {
 	s.copyTree("now", key(scene))
 }
 
-// restore makes the store as it was when the scene had been set.
+// restore makes the store as it was when the scene had been set. What was mounted then
+// is so by the records alone.
 func (s *site) restore(scene []string) {
 	s.t.Helper()
+	s.unmount()
 	if err := os.RemoveAll(s.path("now")); err != nil {
 		s.t.Fatal(err)
 	}
@@ -157,7 +172,7 @@ func key(scene []string) string {
 
 func (s *site) copyTree(from, to string) {
 	s.t.Helper()
-	if out, err := exec.CommandContext(s.t.Context(), "cp", "-a", s.path(from), s.path(to)).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(s.t.Context(), "cp", "-ax", s.path(from), s.path(to)).CombinedOutput(); err != nil {
 		s.t.Fatalf("copy the store: %v: %s", err, out)
 	}
 }

@@ -5,7 +5,6 @@ package interop_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -14,8 +13,12 @@ import (
 func (s *site) unsound() []string {
 	s.t.Helper()
 	wrong := s.unsoundLayers()
-	wrong = append(wrong, s.stray("vfs/dir", s.recorded("layers"))...)
-	wrong = append(wrong, s.stray("vfs-images", s.recorded("images"))...)
+	wrong = append(wrong, s.stray("-images", s.recorded("images"))...)
+	if s.driver == "overlay" {
+		wrong = append(wrong, s.unsoundOverlay()...)
+	} else {
+		wrong = append(wrong, s.stray("/dir", s.recorded("layers"))...)
+	}
 	slices.Sort(wrong)
 	return wrong
 }
@@ -46,10 +49,11 @@ func (s *site) unsoundLayers() []string {
 	return wrong
 }
 
-// stray lists the directories without a record, and the records without one.
-func (s *site) stray(dir string, ids []string) []string {
+// stray lists the directories without a record, but for those that are known to be
+// there, and the records without a directory.
+func (s *site) stray(dir string, ids []string, known ...string) []string {
 	s.t.Helper()
-	entries, err := os.ReadDir(s.path(filepath.Join("now/root", dir)))
+	entries, err := os.ReadDir(s.path(s.inside(dir)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -57,12 +61,12 @@ func (s *site) stray(dir string, ids []string) []string {
 	for _, entry := range entries {
 		if i := slices.Index(ids, entry.Name()); i >= 0 {
 			ids = slices.Delete(ids, i, i+1)
-		} else if entry.IsDir() {
-			wrong = append(wrong, fmt.Sprintf("%s/%s belongs to nothing", dir, entry.Name()))
+		} else if entry.IsDir() && !slices.Contains(known, entry.Name()) {
+			wrong = append(wrong, fmt.Sprintf("%s/%s belongs to nothing", s.inside(dir), entry.Name()))
 		}
 	}
 	for _, id := range ids {
-		wrong = append(wrong, fmt.Sprintf("%s/%s is not there", dir, id))
+		wrong = append(wrong, fmt.Sprintf("%s/%s is not there", s.inside(dir), id))
 	}
 	return wrong
 }

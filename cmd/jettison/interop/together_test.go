@@ -44,7 +44,7 @@ func (s *site) wantTags(want ...string) {
 // TestPodmanLooks removes with the command what podman built, and lets podman
 // use what is left.
 func TestPodmanLooks(t *testing.T) {
-	s := newSite(t)
+	s := newSite(t, *driver)
 	s.stage([]string{
 		"build base tag=base:1", "build app from=base layers=3 tag=app:1", "build web from=base tag=web:1",
 		"podman tag app:1 app:2", "container db web:1",
@@ -69,7 +69,7 @@ func TestPodmanLooks(t *testing.T) {
 
 // TestJettisonLooks works with the command on what podman has changed.
 func TestJettisonLooks(t *testing.T) {
-	s := newSite(t)
+	s := newSite(t, *driver)
 	s.stage([]string{"build base tag=base:1", "build app from=base layers=3 tag=app:1", "build web from=base tag=web:1"})
 	s.ok(s.jettison("images"))
 	s.must("rmi", "app:1")
@@ -91,7 +91,7 @@ func TestJettisonLooks(t *testing.T) {
 // in the same store. Both must always succeed, and neither may lose anything.
 func TestAtOnce(t *testing.T) {
 	const images = 8
-	s := newSite(t)
+	s := newSite(t, *driver)
 	s.stage([]string{"build base tag=base:1"})
 	built, removed := make(chan int, images), make(chan struct{})
 	var work sync.WaitGroup
@@ -168,7 +168,7 @@ func (s *site) succeeds(got answer) {
 // own, every other one by podman.
 func TestTenAtOnce(t *testing.T) {
 	for _, mixed := range []bool{false, true} {
-		s := newSite(t)
+		s := newSite(t, *driver)
 		scene := []string{"build base tag=base:1"}
 		for i := range 10 {
 			scene = append(scene, fmt.Sprintf("build app%d from=base tag=app:%d", i, i))
