@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 # The modules of the workspace, and those whose pins are their own.
-MODULES := . adapters/containerd adapters/podman cmd/jettison transfer
+MODULES := . adapters/containerd adapters/podman cmd/jettison kv/etcdkv transfer
 OUTSIDE := $(patsubst %/go.mod,%,$(wildcard compare/go.mod tools/benchreport/go.mod))
 
 FUZZTIME  ?= 20000x

@@ -20,7 +20,20 @@ import (
 )
 
 func openMemKV(t testing.TB, st storetest.State) *Opened {
-	db := memkv.New()
+	return openKV(t, memkv.New(), st)
+}
+
+// KV is the kind of backend that kvstore is over the engines that open opens, each
+// empty; they are closed with the test.
+func KV(name string, open func(testing.TB) kv.DB) Backend {
+	b := All()[1]
+	b.Name = name
+	b.Open = func(t testing.TB, st storetest.State) *Opened { return openKV(t, open(t), st) }
+	return b
+}
+
+func openKV(t testing.TB, db kv.DB, st storetest.State) *Opened {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Errorf("close: %v", err)
@@ -30,7 +43,7 @@ func openMemKV(t testing.TB, st storetest.State) *Opened {
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
-	return New(t, store, &memEngine{kvEngine{store}, db}, st)
+	return New(t, store, &dbEngine{kvEngine{store}, db}, st)
 }
 
 // An editor is a store with the types of package kvstore.
@@ -42,13 +55,13 @@ type editor interface {
 // kvEngine changes a store over a key-value engine.
 type kvEngine struct{ editor }
 
-// memEngine is one whose store lies in memory.
-type memEngine struct {
+// dbEngine is one whose store has nothing beside its engine.
+type dbEngine struct {
 	kvEngine
 	db kv.DB
 }
 
-var _ TestEngine = (*memEngine)(nil)
+var _ TestEngine = (*dbEngine)(nil)
 
 func (e *kvEngine) Create(ctx context.Context, img storetest.Image) error {
 	return e.CreateAll(ctx, []storetest.Image{img})
@@ -147,13 +160,13 @@ func (e *kvEngine) RemoveContainer(ctx context.Context, container string) error 
 	return err
 }
 
-func (e *memEngine) Damage(ctx context.Context, id digest.Digest) error {
+func (e *dbEngine) Damage(ctx context.Context, id digest.Digest) error {
 	return damageKV(ctx, e.db, id)
 }
 
-func (e *memEngine) Reopen(context.Context) error { return nil }
+func (e *dbEngine) Reopen(context.Context) error { return nil }
 
-func (e *memEngine) Problems(ctx context.Context) ([]string, error) {
+func (e *dbEngine) Problems(ctx context.Context) ([]string, error) {
 	return problemsOf(kvstore.Check(ctx, e.db, kvstore.CheckOptions{}))
 }
 

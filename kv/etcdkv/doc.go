@@ -1,0 +1,2 @@
+// Package etcdkv is a [kv.DB] in etcd.
+package etcdkv
