@@ -55,19 +55,22 @@ test-rights: ## Run the tests of missing rights as a user whom rights bind
 	@./.ci/unprivileged
 
 .PHONY: test-interop
-test-interop: ## Run the tests with skopeo, umoci, podman and containerd, which must be there; as root
+test-interop: ## Run the tests with skopeo, umoci, podman, containerd and etcd, which must be there; as root
 	@cd cmd/jettison && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
 	@cd cmd/jettison && go test -count=1 -tags $(INTEROP) -short -bench . -benchtime 1x ./interop
 	@cd adapters/podman && go test -count=1 -v -tags $(INTEROP) -run '^TestInterop' . # -v: says what is skipped
 	@cd adapters/containerd && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
+	@cd kv/etcdkv && go test -count=1 -tags $(INTEROP) -run '^TestInterop' .
 	@go test -count=1 -tags $(INTEROP) ./internal/containerdtest
 
 .PHONY: crash
-crash: ## Kill a process at work KILLS times (500), a containerd RESTARTS times (50, as root); try LOSSES random losses (20) at each step of each operation
+crash: ## Kill a process at work KILLS times (500), a containerd and an etcd RESTARTS times (50, as root); try LOSSES random losses (20) at each step of each operation
 	@JETTISON_TEST_KILLS=$(KILLS) JETTISON_TEST_LOSSES=$(LOSSES) \
 		go test -count=1 -timeout 2h -v -run '^(TestKilled|TestFaultCampaign)$$' ./diskstore
 	@cd adapters/containerd && JETTISON_TEST_DAEMON_KILLS=$(RESTARTS) \
 		go test -count=1 -timeout 2h -v -tags $(INTEROP) -run '^TestInteropDaemonKilled$$' .
+	@cd kv/etcdkv && JETTISON_TEST_ETCD_KILLS=$(RESTARTS) \
+		go test -count=1 -timeout 2h -v -tags $(INTEROP) -run '^TestInteropServerKilled$$' .
 
 .PHONY: race
 # Without this, each process of the command waits for a second before it ends.

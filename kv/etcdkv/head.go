@@ -13,7 +13,7 @@ import (
 // A head says which state the store is in. Every Update replaces it, in the
 // transaction of etcd that makes the change, if it is still the one that the
 // Update began with. So updates happen one after another, whoever makes them and
-// whatever they have read; docs/decisions/0016-etcd-one-head.md says at what cost.
+// whatever they have read; docs/decisions/0017-etcd-one-head.md says at what cost.
 type head struct {
 	// token is like no other: a head that has it was made by one certain update.
 	token string
