@@ -12,6 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/distribution/reference"
 	"github.com/pkg/errors"
+	"go.podman.io/storage/pkg/unshare"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/internal/class"
@@ -48,7 +49,7 @@ func shortNameFiles() nameFiles {
 	if home, err := os.UserHomeDir(); err == nil {
 		user = filepath.Join(home, ".config/containers")
 	}
-	if cache, err := os.UserCacheDir(); err == nil && os.Geteuid() != 0 {
+	if cache, err := os.UserCacheDir(); err == nil && unshare.GetRootlessUID() != 0 { // also in `podman unshare`
 		files.aliases = []string{filepath.Join(cache, "containers/short-name-aliases.conf")}
 	}
 	dirs := []string{system, user}

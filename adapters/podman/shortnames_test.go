@@ -118,3 +118,43 @@ func TestReadShortNames(t *testing.T) {
 		}
 	}
 }
+
+// The files are those of the user, also where the process seems to be root because
+// `podman unshare` has started it.
+func TestReadShortNamesOfUser(t *testing.T) {
+	home := t.TempDir()
+	write := func(name, text string) {
+		path := filepath.Join(home, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
+	t.Setenv("CONTAINERS_REGISTRIES_CONF", "")
+	t.Setenv("_CONTAINERS_ROOTLESS_UID", "1000")
+	write("cache/containers/short-name-aliases.conf", "[aliases]\na = \"agreed.example/a\"\n")
+	write(".config/containers/registries.conf", "unqualified-search-registries = [\"user.example\"]\n")
+	write(".config/containers/registries.conf.d/more.conf", "[aliases]\na = \"more.example/a\"\nb = \"more.example/b\"\n")
+	write("chosen.conf", "unqualified-search-registries = [\"chosen.example\"]\n")
+
+	check := func(registry string) {
+		t.Helper()
+		got, err := podman.ReadShortNames()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Aliases["a"] != "agreed.example/a" || got.Aliases["b"] != "more.example/b" {
+			t.Errorf("aliases: got %v", got.Aliases)
+		}
+		if diff := cmp.Diff([]string{registry}, got.Registries); diff != "" {
+			t.Errorf("registries (-want +got):\n%s", diff)
+		}
+	}
+	check("user.example")
+	t.Setenv("CONTAINERS_REGISTRIES_CONF", filepath.Join(home, "chosen.conf"))
+	check("chosen.example")
+}

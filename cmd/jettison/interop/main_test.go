@@ -53,6 +53,9 @@ func findPrograms(dir string) (err error) {
 		return err
 	}
 	jettisonPath = filepath.Join(dir, "jettison")
+	if err := os.Chmod(dir, 0o755); err != nil { // others run it, too
+		return err
+	}
 	build := exec.Command("go", "build", "-o", jettisonPath, "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

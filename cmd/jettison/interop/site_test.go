@@ -32,6 +32,8 @@ type site struct {
 	staged map[string]map[string]string
 	// through is the program that watches the others, if any, with its arguments.
 	through []string
+	// env is what programs find in their environment besides.
+	env []string
 }
 
 // newSite makes a site without a store, which will be of this driver. Podman wants a
@@ -106,6 +108,7 @@ func (s *site) run(program string, args ...string) answer {
 	words := slices.Concat(s.through, []string{program}, args)
 	cmd := exec.CommandContext(s.t.Context(), words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+s.path("containers.conf"), "CONTAINERS_STORAGE_CONF="+s.path("storage.conf"))
+	cmd.Env = append(cmd.Env, s.env...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, &out, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
