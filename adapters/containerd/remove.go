@@ -112,12 +112,14 @@ func (s *state) referBack(ctx context.Context, img *image, labels map[string]str
 	if err != nil || len(children) > 0 {
 		return err
 	}
+	refs := make(map[string]string)
 	for i, c := range r.users[img.id()] {
 		if !slices.ContainsFunc(s.uses.containers, func(u container) bool { return u.namespace == "" && u.ID == c.ID }) {
 			return nil // nothing that the daemon could follow
 		}
-		labels[gcContainer+"/"+strconv.Itoa(i)] = c.ID
+		refs[gcContainer+"/"+strconv.Itoa(i)] = c.ID
 	}
+	maps.Copy(labels, refs)
 	labels[gcExpire] = s.backend.opts.Now().UTC().Format(time.RFC3339)
 	return nil
 }

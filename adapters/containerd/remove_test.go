@@ -49,6 +49,47 @@ func TestBackReferences(t *testing.T) {
 	}
 }
 
+// A record does not go by itself when not all that uses its image is known to the
+// daemon there: a container of another namespace, or a mount.
+func TestNoBackReferencesAlone(t *testing.T) {
+	for _, user := range []string{"container", "mount"} {
+		l := newLab(t, nil)
+		l.open(t, &containerd.Options{BackReferences: true, Namespaces: []string{"other"}})
+		id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+		run := fixture.Container{ID: "web", Image: "docker.io/library/app:1", Top: storetest.ChainID("os"), Running: true}
+		must(t, l.engine.Run(t.Context(), run))
+		if user == "mount" {
+			must(t, l.engine.Mount(t.Context(), "volume", storetest.ChainID("os"), "holder"))
+		} else {
+			other := &fixture.Engine{Services: l.Services, Namespace: "other", Snapshotter: fixture.Snapshotter, Runner: l.Tasks}
+			o := fixture.NewObject(storetest.Spec{Name: "app", Layers: []string{"os"}}.Image(), fixture.Snapshotter)
+			must(t, other.Pull(t.Context(), o, "", "docker.io/library/app:1"))
+			run.ID = "far"
+			must(t, other.Run(t.Context(), run))
+		}
+		_, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{Force: true})
+		must(t, err)
+		record, err := l.Services.Images.Get(l.engine.In(t.Context()), fixture.Dangling(id))
+		must(t, err)
+		if len(record.Labels) > 0 {
+			t.Errorf("used by a %s too: labels %v", user, record.Labels)
+		}
+	}
+}
+
+// Where the name that would keep an image means another one, nothing is removed.
+func TestRecordOfAnotherIsInTheWay(t *testing.T) {
+	l := newLab(t, nil)
+	id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	l.pull(t, "other", []string{"other"}, fixture.Dangling(id))
+	must(t, l.engine.Run(t.Context(), fixture.Container{ID: "web", Image: "docker.io/library/app:1", Top: storetest.ChainID("os"), Running: true}))
+	records, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{Force: true})
+	wantRefusal(t, err, jettison.ErrConflict, fixture.Dangling(id))
+	if diff := cmp.Diff([]string{"docker.io/library/app:1", fixture.Dangling(id)}, l.records(t)); diff != "" || len(records) > 0 {
+		t.Errorf("records %v; names (-want +got):\n%s", records, diff)
+	}
+}
+
 // A name may expire; the record that keeps the image when it is removed does not.
 func TestRecordOfAnExpiringName(t *testing.T) {
 	l := newLab(t, nil)
