@@ -9,36 +9,46 @@ import (
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
-// abilities are what the stores of a transaction can do beyond their contracts:
-// the interfaces of this file, each nil where they cannot. They are looked for
-// where a transaction begins to plan and where it begins to carry out, never at a
-// step. A backend that wraps the stores of another one hands on those that it does
-// not mean to take away.
-type abilities struct {
-	referrers ReferrerStore    // what is about what (rules S1 to S5)
-	indexes   PlatformStore    // platforms are taken out of indexes (M1 to M3)
-	named     NamedDeleter     // references and their image go in one change
-	collector Collector        // deletions make garbage (D12)
-	short     ShortNamer       // names are completed in another way (R9)
-	digests   DigestNamer      // digests are known without references (R10)
-	remover   ContainerRemover // containers can be removed (D17)
+// Images are the images of a [Backend]: the contract, and what only some stores
+// can do beyond it, nil where they cannot. One value is often all of it:
+//
+//	jettison.Images{ImageStore: s, Referrers: s, Platforms: s}
+//
+// A service uses what is named here and looks at no other method of the store. So
+// a backend that wraps the stores of another one takes away what it does not name:
+//
+//	stores.Images = jettison.Images{ImageStore: mine{stores.Images}, Referrers: stores.Images.Referrers}
+//
+// Platforms and Named delete images, and change references, past the methods of
+// the contracts: who means to see each change wraps them too, or takes them away.
+// Collector is needed wherever its store's deletions are handed on.
+type Images struct {
+	ImageStore
+
+	Referrers ReferrerStore // what is about what (rules S1 to S5)
+	Platforms PlatformStore // platforms are taken out of indexes (M1 to M3)
+	Named     NamedDeleter  // an image goes with its last references in one change
+	Collector Collector     // deletions make garbage (D12)
 }
 
-func abilitiesOf(stores Stores) abilities {
-	var a abilities
-	a.referrers, _ = stores.Images.(ReferrerStore)
-	a.indexes, _ = stores.Images.(PlatformStore)
-	a.named, _ = stores.Images.(NamedDeleter)
-	a.collector, _ = stores.Images.(Collector)
-	a.short, _ = stores.References.(ShortNamer)
-	a.digests, _ = stores.References.(DigestNamer)
-	a.remover, _ = stores.Containers.(ContainerRemover)
-	return a
+// References are the references of a [Backend], as [Images] are its images.
+type References struct {
+	ReferenceStore
+
+	Short   ShortNamer  // names are completed in another way (R9)
+	Digests DigestNamer // digests are known without references (R10)
 }
 
-// A ReferrerStore is an [ImageStore] that knows which images are about which:
-// signatures, SBOMs and attestations (rules S1 to S5). A service looks for it
-// anew in each transaction; without it no image is about another.
+// Containers are the containers of a [Backend], as [Images] are its images.
+// Where nothing knows of containers there is no ContainerLister.
+type Containers struct {
+	ContainerLister
+
+	Remover ContainerRemover // containers can be removed (D17)
+}
+
+// A ReferrerStore knows which images are about which: signatures, SBOMs and
+// attestations (rules S1 to S5). Without it no image is about another.
 type ReferrerStore interface {
 	// Referrers returns the IDs of the images that are about the image, or about
 	// a manifest or an index that it holds: by their subject, or by a tag of the
@@ -53,9 +63,9 @@ type ReferrerStore interface {
 	Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error)
 }
 
-// A PlatformStore is an [ImageStore] that keeps indexes and can take single
-// platforms out of them (rules M1 to M3). A service looks for it anew in each
-// transaction; without it no platform can be removed.
+// A PlatformStore keeps indexes and can take single platforms out of them (rules
+// M1 to M3). Without it no platform can be removed. A View needs it to plan by;
+// there Replace is an error.
 type PlatformStore interface {
 	// Without returns the image that removing these of its manifests would make:
 	// the index without them. Nothing changes. The error is of class
@@ -71,10 +81,10 @@ type PlatformStore interface {
 	Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error)
 }
 
-// A NamedDeleter is an [ImageStore] in which an image is what its names are, so
-// that the last of them and the image are one record and go in one change. A
-// service looks for it anew in each transaction, and calls it where a plan removes
-// references to an image and the image right after them.
+// A NamedDeleter is of a store in which an image is what its names are, so that
+// the last of them and the image are one record and go in one change. A service
+// calls it where a plan removes references to an image and the image right after
+// them; without it they go one after another. A View needs none.
 type NamedDeleter interface {
 	// DeleteNamed removes these references to the image, in this order, as
 	// [ReferenceStore.Delete] does, and then the image, as [ImageStore.Delete] does.
@@ -83,11 +93,11 @@ type NamedDeleter interface {
 	DeleteNamed(ctx context.Context, id digest.Digest, refs []reference.Named) (int, imagestore.Removed, error)
 }
 
-// A Collector is an [ImageStore] whose deletions only take away names: what
-// nothing needs any more goes when garbage is collected (rule D12). A service
-// looks for it anew in each update. It calls Collect once, after the last change
-// of an update that has deleted or replaced an image, before it tells what has
-// gone; over a [Partial] backend also when a change has failed.
+// A Collector is of a store whose deletions only take away names: what nothing
+// needs any more goes when garbage is collected (rule D12). A service calls
+// Collect once, after the last change of an update that has deleted or replaced
+// an image, before it tells what has gone; over a [Partial] backend also when a
+// change has failed. A View needs none.
 type Collector interface {
 	// Collect waits until the garbage that this update has made is collected, and
 	// returns the chain IDs of layers and the digests of content that the update's
@@ -99,10 +109,9 @@ type Collector interface {
 	Collect(ctx context.Context) ([]digest.Digest, error)
 }
 
-// A ShortNamer is a [ReferenceStore] that completes names in a way of its own
-// (rule R9): Podman keeps as localhost/app:latest what its user types as app. A
-// service looks for it anew in each transaction; without it names are completed by
-// rule R1 alone.
+// A ShortNamer completes names in a way of its own (rule R9): Podman keeps as
+// localhost/app:latest what its user types as app. Without it names are completed
+// by rule R1 alone.
 type ShortNamer interface {
 	// Candidates returns the full references that a name without a domain may mean
 	// in this store, the likeliest first; none when the store knows of nothing
@@ -113,20 +122,19 @@ type ShortNamer interface {
 	Candidates(ctx context.Context, short string) ([]reference.Named, error)
 }
 
-// A DigestNamer is a [ReferenceStore] that keeps names without the digest that each
-// was pulled by, for the digest is known from the image (rule R10): containerd has
-// of what "docker pull app" brings the name app:latest alone. A service looks for
-// it anew in each transaction; without it only a reference says by which digest an
-// image is known.
+// A DigestNamer is of a store that keeps names without the digest that each was
+// pulled by, for the digest is known from the image (rule R10): containerd has of
+// what "docker pull app" brings the name app:latest alone. Without it only a
+// reference says by which digest an image is known.
 type DigestNamer interface {
 	// ByDigest returns the ID of the image that has this digest in every
 	// repository that names it. The error is of class NotFound when there is none.
 	ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error)
 }
 
-// A ContainerRemover is a [ContainerLister] that can remove the containers that
-// it lists (rule D17). A service looks for it anew in each transaction; without it
-// RemoveContainers is refused.
+// A ContainerRemover can remove the containers that a [ContainerLister] lists
+// (rule D17). Without it RemoveContainers is refused, so a View has it too, to plan
+// by; there RemoveContainer is an error.
 type ContainerRemover interface {
 	// RemoveContainer removes the container, whoever owns it: a running one is
 	// stopped, what it mounts is unmounted, then its record and its writable layer

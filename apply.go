@@ -69,10 +69,7 @@ func recordsOf(reports []RemoveReport) []DeleteResponse {
 }
 
 // A change is the stores of an update that carries out a plan.
-type change struct {
-	Stores
-	abilities
-}
+type change Stores
 
 // apply carries out the steps of the plan, in order. It decides nothing. The
 // records are of what the stores say has gone. After an error it returns the
@@ -125,7 +122,7 @@ func (r *RemoveReport) add(done Step) {
 // together are the first of the steps that the store carries out as one: the first
 // alone, or references to an image and then the image, if it can do that.
 func (c change) together(steps []Step) []Step {
-	if c.named == nil {
+	if c.Images.Named == nil {
 		return steps[:1]
 	}
 	n := 0
@@ -153,7 +150,7 @@ func (c change) carryOut(ctx context.Context, steps []Step) ([]Step, error) {
 	for _, step := range steps[:last] {
 		refs = append(refs, step.Untag)
 	}
-	untagged, removed, err := c.named.DeleteNamed(ctx, steps[last].Image, refs)
+	untagged, removed, err := c.Images.Named.DeleteNamed(ctx, steps[last].Image, refs)
 	if err != nil {
 		return steps[:untagged], steps[untagged].failed(steps[untagged].verb(), err)
 	}
@@ -199,10 +196,10 @@ func (s Step) carryOut(ctx context.Context, c change) (Step, error) {
 
 // replace puts an index without some manifests in the place of the index.
 func (s Step) replace(ctx context.Context, c change) (Step, error) {
-	if c.indexes == nil {
+	if c.Images.Platforms == nil {
 		return s, class.Errorf(class.InvalidArgument, "this store cannot remove single platforms")
 	}
-	next, removed, err := c.indexes.Replace(ctx, s.Image, s.Without)
+	next, removed, err := c.Images.Platforms.Replace(ctx, s.Image, s.Without)
 	s.Becomes, s.Removed = next.ID, removed
 	return s, s.failed("remove platforms of", err)
 }

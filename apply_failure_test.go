@@ -129,7 +129,12 @@ func TestEachWriteFails(t *testing.T) {
 	for n := 1; n <= writes+1; n++ {
 		s, ids := newCounted(t, n)
 		before := s.there(t)
-		service := jettison.New(jettison.Separate(s, s.refs, countedUsers{s.users, s.writes}), nil)
+		users := countedUsers{s.users, s.writes}
+		service := jettison.New(jettison.Separate(jettison.Stores{
+			Images:     jettison.Images{ImageStore: s, Named: s, Collector: s},
+			References: jettison.References{ReferenceStore: s.refs},
+			Containers: jettison.Containers{ContainerLister: users, Remover: users},
+		}), nil)
 		reports, err := service.ImagesDelete(t.Context(), ids, jettison.RemoveOptions{Force: true, RemoveContainers: true})
 		if fails := n <= writes; errors.Is(err, errDisk) != fails {
 			t.Errorf("write %d fails: got error %v", n, err)

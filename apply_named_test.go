@@ -70,8 +70,10 @@ func TestReferencesGoWithTheirImage(t *testing.T) {
 				}
 				images.refs.Set(ref, made.ID())
 			}
-			var _ jettison.NamedDeleter = images
-			service := jettison.New(jettison.Separate(images, images.refs, nil), nil)
+			service := jettison.New(jettison.Separate(jettison.Stores{
+				Images:     jettison.Images{ImageStore: images, Named: images},
+				References: jettison.References{ReferenceStore: images.refs},
+			}), nil)
 			records, err := service.ImageDelete(t.Context(), made.ID().String(), jettison.RemoveOptions{Force: true})
 			if (err != nil) != (failing > 0) {
 				t.Errorf("error: %v", err)

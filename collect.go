@@ -15,10 +15,10 @@ import (
 // layers and content (rule D12). Failed is the error of the update so far: it comes
 // back, and that of the collection only where there is no other.
 func (s *Service) collect(ctx context.Context, c change, done []RemoveReport, failed error) error {
-	if c.collector == nil || !slices.ContainsFunc(done, RemoveReport.leavesGarbage) || failed != nil && !s.partial {
+	if c.Images.Collector == nil || !slices.ContainsFunc(done, RemoveReport.leavesGarbage) || failed != nil && !s.partial {
 		return failed
 	}
-	there, err := c.collector.Collect(ctx)
+	there, err := c.Images.Collector.Collect(ctx)
 	for i := range done {
 		if err == nil {
 			err = done[i].revoke(ctx, c)

@@ -60,7 +60,14 @@ func garbage(t *testing.T, more ...string) (*jettison.Service, *garbageImages, [
 	for i, name := range append([]string{"app:1", "web:1"}, more...) {
 		images.name(t, name, made[min(i, 1)])
 	}
-	return jettison.New(jettison.Separate(images, images.refs, nil), nil), images, made
+	return jettison.New(images.backend(), nil), images, made
+}
+
+func (g *garbageImages) backend() jettison.Backend {
+	return jettison.Separate(jettison.Stores{
+		Images:     jettison.Images{ImageStore: g, Collector: g},
+		References: jettison.References{ReferenceStore: g.refs},
+	})
 }
 
 // name makes the image, if it is not there, and gives it a name.
@@ -220,7 +227,7 @@ func TestPruneCollects(t *testing.T) {
 func TestNamedAgainMeanwhile(t *testing.T) {
 	_, images, made := garbage(t)
 	var events []string
-	s := jettison.New(jettison.Separate(images, images.refs, nil), &jettison.Options{Events: func(_ context.Context, e jettison.Event) {
+	s := jettison.New(images.backend(), &jettison.Options{Events: func(_ context.Context, e jettison.Event) {
 		events = append(events, string(e.Action)+" "+e.Name)
 	}})
 	images.held, _, _ = layersOf(t, made[0])

@@ -48,6 +48,8 @@
 // want; kvstore over memkv is the same in memory, for tests. To delete from a
 // store of your own, implement [ImageStore] and [ReferenceStore], and
 // [ContainerLister] if something uses images. Join them with [Separate], or
-// implement [Backend] when they share a transaction. Package storetest checks
-// the result against everything that is promised here.
+// implement [Backend] when they share a transaction. What a store can do beyond
+// these contracts is named beside it, in the fields of [Images], [References] and
+// [Containers]. Package storetest checks the result against everything that is
+// promised here.
 package jettison

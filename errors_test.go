@@ -74,8 +74,8 @@ func (b failing) Update(ctx context.Context, fn func(jettison.Stores) error) err
 }
 
 func (b failing) stores(stores jettison.Stores) jettison.Stores {
-	stores.Images = failingImages{stores.Images, b.err}
-	stores.References = failingReferences{stores.References, b.err}
+	stores.Images.ImageStore = failingImages{stores.Images, b.err}
+	stores.References.ReferenceStore = failingReferences{stores.References, b.err}
 	return stores
 }
 
@@ -187,7 +187,7 @@ type noLeases struct{ *kvstore.Store }
 
 func (b noLeases) Update(ctx context.Context, fn func(jettison.Stores) error) error {
 	return b.Store.Update(ctx, func(stores jettison.Stores) error {
-		stores.Leases, stores.Containers = nil, nil
+		stores.Leases, stores.Containers = nil, jettison.Containers{}
 		return fn(stores)
 	})
 }

@@ -113,7 +113,7 @@ func (f foreign) Get(ctx context.Context, ref reference.Named) (digest.Digest, e
 // E1, R2: the marker of another project's store is as good as the sentinel.
 func TestForeignMarkers(t *testing.T) {
 	images, refs := backends.NewMapImages(), backends.NewMapReferences()
-	s := jettison.New(jettison.Separate(images, foreign{refs}, nil), nil)
+	s := jettison.New(separate(images, foreign{refs}), nil)
 	app := storetest.Spec{Name: "app"}.Image()
 	if err := images.Create(t.Context(), app); err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestLeaseClock(t *testing.T) {
 func TestNothingGiven(t *testing.T) {
 	for name, s := range map[string]*jettison.Service{
 		"service":  jettison.New(nil, nil),
-		"separate": jettison.New(jettison.Separate(nil, nil, nil), nil),
+		"separate": jettison.New(jettison.Separate(jettison.Stores{}), nil),
 	} {
 		_, err := s.ImageDelete(t.Context(), "app", jettison.RemoveOptions{})
 		wantClass(t, name, err, "InvalidArgument")
@@ -172,7 +172,7 @@ func TestNothingGiven(t *testing.T) {
 
 // D14: an update whose context ends while it waits does not run.
 func TestSeparateObeysItsContextAfterTheWait(t *testing.T) {
-	b := jettison.Separate(backends.NewMapImages(), backends.NewMapReferences(), nil)
+	b := separate(backends.NewMapImages(), backends.NewMapReferences())
 	inside, leave := make(chan bool), make(chan bool)
 	go func() {
 		_ = b.Update(context.Background(), func(jettison.Stores) error {

@@ -23,9 +23,7 @@ type overlay struct {
 	content map[digest.Digest]int  // holders that content which stays will have lost
 	// layers are those that several hold, with the holders that they will have.
 	// Each is asked for once.
-	layers map[digest.Digest]imagestore.Layer
-
-	abilities
+	layers   map[digest.Digest]imagestore.Layer
 	replaced replacements
 }
 
@@ -44,14 +42,13 @@ var _ conflict.Facts = (*overlay)(nil)
 
 func newOverlay(stores Stores, now time.Time) *overlay {
 	return &overlay{
-		stores:    stores,
-		now:       now,
-		images:    make(map[digest.Digest]fate),
-		refs:      make(map[string]bool),
-		users:     make(map[string]bool),
-		content:   make(map[digest.Digest]int),
-		layers:    make(map[digest.Digest]imagestore.Layer),
-		abilities: abilitiesOf(stores),
+		stores:  stores,
+		now:     now,
+		images:  make(map[digest.Digest]fate),
+		refs:    make(map[string]bool),
+		users:   make(map[string]bool),
+		content: make(map[digest.Digest]int),
+		layers:  make(map[digest.Digest]imagestore.Layer),
 	}
 }
 
@@ -117,7 +114,7 @@ func (o *overlay) References(ctx context.Context, id digest.Digest) ([]reference
 
 // Containers returns the containers that are still there and use the image.
 func (o *overlay) Containers(ctx context.Context, id digest.Digest) ([]Container, error) {
-	if o.stores.Containers == nil {
+	if o.stores.Containers.ContainerLister == nil {
 		return nil, nil
 	}
 	all, err := o.stores.Containers.Containers(ctx, id)

@@ -96,7 +96,7 @@ type unlisted struct {
 
 func (b unlisted) View(ctx context.Context, fn func(jettison.Stores) error) error {
 	return b.Backend.View(ctx, func(stores jettison.Stores) error {
-		stores.Images = unlistedImages{stores.Images, b.err}
+		stores.Images.ImageStore = unlistedImages{stores.Images, b.err}
 		return fn(stores)
 	})
 }

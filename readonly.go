@@ -16,6 +16,31 @@ import (
 // errReadOnly is the error of a change attempted through a view.
 var errReadOnly = class.Errorf(class.Internal, "a view cannot change the store")
 
+// readOnly shows stores to a view: what reads as it is, what also writes with its
+// writes refused, and not what only an update has a use for.
+func readOnly(stores Stores) Stores {
+	shown := Stores{
+		Images: Images{
+			ImageStore: readOnlyImages{stores.Images.ImageStore},
+			Referrers:  stores.Images.Referrers,
+		},
+		References: References{
+			ReferenceStore: readOnlyReferences{stores.References.ReferenceStore},
+			Short:          stores.References.Short,
+			Digests:        stores.References.Digests,
+		},
+		Containers: Containers{ContainerLister: stores.Containers.ContainerLister},
+		Leases:     readOnlyLeases{stores.Leases},
+	}
+	if stores.Images.Platforms != nil {
+		shown.Images.Platforms = readOnlyPlatforms{stores.Images.Platforms}
+	}
+	if stores.Containers.Remover != nil {
+		shown.Containers.Remover = readOnlyRemover{}
+	}
+	return shown
+}
+
 // readOnlyImages shows an image store to a view. It hands on what reads, one
 // method each, so that a method that is added later does not slip through.
 type readOnlyImages struct{ store ImageStore }
@@ -44,25 +69,8 @@ func (readOnlyImages) Delete(context.Context, digest.Digest) (imagestore.Removed
 	return imagestore.Removed{}, errReadOnly
 }
 
-// readOnlyReferrers is readOnlyImages for a store that knows of referrers.
-type readOnlyReferrers struct {
-	readOnlyImages
-	referrers ReferrerStore
-}
-
-func (r readOnlyReferrers) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	return r.referrers.Referrers(ctx, id)
-}
-
-func (r readOnlyReferrers) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	return r.referrers.Subjects(ctx, id)
-}
-
-// readOnlyPlatforms is readOnlyImages for a store that keeps indexes.
-type readOnlyPlatforms struct {
-	ImageStore
-	indexes PlatformStore
-}
+// readOnlyPlatforms shows to a view what taking platforms out would make.
+type readOnlyPlatforms struct{ indexes PlatformStore }
 
 func (r readOnlyPlatforms) Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error) {
 	return r.indexes.Without(ctx, id, manifests)
@@ -70,30 +78,6 @@ func (r readOnlyPlatforms) Without(ctx context.Context, id digest.Digest, manife
 
 func (readOnlyPlatforms) Replace(context.Context, digest.Digest, []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
 	return imagestore.Image{}, imagestore.Removed{}, errReadOnly
-}
-
-// readOnlyBoth is both.
-type readOnlyBoth struct {
-	readOnlyPlatforms
-	ReferrerStore
-}
-
-// readOnly shows an image store, with the abilities that it has, to a view. One
-// it does not need: without deletions there is no garbage to collect.
-func readOnly(store ImageStore) ImageStore {
-	shown := readOnlyImages{store}
-	referrers, knows := store.(ReferrerStore)
-	indexes, keeps := store.(PlatformStore)
-	switch {
-	case knows && keeps:
-		return readOnlyBoth{readOnlyPlatforms{shown, indexes}, readOnlyReferrers{shown, referrers}}
-	case knows:
-		return readOnlyReferrers{shown, referrers}
-	case keeps:
-		return readOnlyPlatforms{shown, indexes}
-	default:
-		return shown
-	}
 }
 
 // readOnlyReferences shows a reference store to a view.
@@ -111,57 +95,14 @@ func (r readOnlyReferences) All(ctx context.Context) iter.Seq2[refstore.Associat
 	return r.store.All(ctx)
 }
 
-// readOnlyNames is readOnlyReferences for a store that completes names.
-type readOnlyNames struct {
-	readOnlyReferences
-	ShortNamer
-}
-
-// readOnlyDigests is readOnlyReferences for a store that knows digests.
-type readOnlyDigests struct {
-	readOnlyReferences
-	DigestNamer
-}
-
-// readOnlyAll is both.
-type readOnlyAll struct {
-	readOnlyNames
-	DigestNamer
-}
-
-// readOnlyRefs shows a reference store, with the abilities that it has, to a view.
-func readOnlyRefs(store ReferenceStore) ReferenceStore {
-	shown := readOnlyReferences{store}
-	names, completes := store.(ShortNamer)
-	digests, knows := store.(DigestNamer)
-	switch {
-	case completes && knows:
-		return readOnlyAll{readOnlyNames{shown, names}, digests}
-	case completes:
-		return readOnlyNames{shown, names}
-	case knows:
-		return readOnlyDigests{shown, digests}
-	default:
-		return shown
-	}
-}
-
 func (readOnlyReferences) Delete(context.Context, reference.Named, digest.Digest) error {
 	return errReadOnly
 }
 
-// readOnlyRemover shows containers to a view that could be removed elsewhere.
-type readOnlyRemover struct{ ContainerLister }
+// readOnlyRemover shows to a view that containers could be removed elsewhere.
+type readOnlyRemover struct{}
 
 func (readOnlyRemover) RemoveContainer(context.Context, Container) error { return errReadOnly }
-
-// readOnlyContainers shows a lister, with the ability that it has, to a view.
-func readOnlyContainers(store ContainerLister) ContainerLister {
-	if _, ok := store.(ContainerRemover); ok {
-		return readOnlyRemover{store}
-	}
-	return store
-}
 
 // readOnlyLeases shows a lease store to a view.
 type readOnlyLeases struct{ store LeaseStore }

@@ -90,10 +90,10 @@ func (p *planner) referrerStays(ctx context.Context, img imagestore.Image, refs 
 // Referrers returns the images that are still there and about the image, or were
 // when it was there.
 func (o *overlay) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	if o.referrers == nil {
+	if o.stores.Images.Referrers == nil {
 		return nil, nil
 	}
-	ids, err := eachOrigin(o, id, func(id digest.Digest) ([]digest.Digest, error) { return o.referrers.Referrers(ctx, id) })
+	ids, err := eachOrigin(o, id, func(id digest.Digest) ([]digest.Digest, error) { return o.stores.Images.Referrers.Referrers(ctx, id) })
 	if err != nil {
 		return nil, err
 	}
@@ -121,14 +121,14 @@ func (o *overlay) Referrers(ctx context.Context, id digest.Digest) ([]digest.Dig
 
 // Subjects returns the images that are still there and that the image is about.
 func (o *overlay) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	if o.referrers == nil {
+	if o.stores.Images.Referrers == nil {
 		return nil, nil
 	}
 	about, lost, err := o.about(ctx, id)
 	if err != nil || len(about) == 0 {
 		return nil, err
 	}
-	subjects, err := eachOrigin(o, id, func(id digest.Digest) ([]digest.Digest, error) { return o.referrers.Subjects(ctx, id) })
+	subjects, err := eachOrigin(o, id, func(id digest.Digest) ([]digest.Digest, error) { return o.stores.Images.Referrers.Subjects(ctx, id) })
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (o *overlay) has(ctx context.Context, id digest.Digest, digests []digest.Di
 // record cannot be read the tags alone are known. Lost says that the store knows
 // of a tag that it will no longer have.
 func (o *overlay) about(ctx context.Context, id digest.Digest) (about []digest.Digest, lost bool, err error) {
-	if o.referrers == nil {
+	if o.stores.Images.Referrers == nil {
 		return nil, false, nil
 	}
 	img, err := o.Image(ctx, id)
@@ -213,7 +213,7 @@ func aboutOf(img imagestore.Image, refs []reference.Named) []digest.Digest {
 // ownReferences are the references that name an image for its own sake, and not
 // for what it is about (rule S5).
 func (o *overlay) ownReferences(refs []reference.Named) []reference.Named {
-	if o.referrers == nil || !slices.ContainsFunc(refs, isAbout) {
+	if o.stores.Images.Referrers == nil || !slices.ContainsFunc(refs, isAbout) {
 		return refs
 	}
 	return slices.DeleteFunc(slices.Clone(refs), isAbout)

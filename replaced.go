@@ -103,7 +103,7 @@ func eachOrigin[T interface{ String() string }](o *overlay, id digest.Digest, as
 // replaceIndex notes that the index will be without these manifests, and returns
 // what it becomes and what goes.
 func (o *overlay) replaceIndex(ctx context.Context, index imagestore.Image, without []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
-	next, err := o.indexes.Without(ctx, index.ID, without)
+	next, err := o.stores.Images.Platforms.Without(ctx, index.ID, without)
 	if err != nil {
 		return next, imagestore.Removed{}, err
 	}

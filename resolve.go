@@ -78,7 +78,7 @@ var (
 // resolve finds what typed means: rules R1 to R8.
 func (p *planner) resolve(ctx context.Context, typed string, platforms []ocispec.Platform) (target, error) {
 	t, err := p.findReadable(ctx, typed)
-	several := len(platforms) > 1 && (p.indexes == nil || t.image == nil || t.image.Manifests == nil)
+	several := len(platforms) > 1 && (p.stores.Images.Platforms == nil || t.image == nil || t.image.Manifests == nil)
 	if several && (err == nil || isNotFound(err) || class.Is(err, class.InvalidArgument)) { // R8
 		return target{}, class.Errorf(class.InvalidArgument, "multiple platforms are not supported")
 	}
@@ -144,10 +144,10 @@ func (p *planner) find(ctx context.Context, typed string) (target, error) {
 // the image with that digest, in a store that knows it (rule R10).
 func (p *planner) findDigest(ctx context.Context, typed string, ref reference.Named) (target, bool, error) {
 	canonical, ok := ref.(reference.Canonical)
-	if !ok || p.digests == nil {
+	if !ok || p.stores.References.Digests == nil {
 		return target{}, false, nil
 	}
-	id, err := p.digests.ByDigest(ctx, canonical.Digest())
+	id, err := p.stores.References.Digests.ByDigest(ctx, canonical.Digest())
 	if isNotFound(err) {
 		return target{}, false, nil
 	}
@@ -233,7 +233,7 @@ func (p *planner) checkPlatform(t target, want ocispec.Platform) error {
 		name = reference.FamiliarString(canonical)
 	}
 	switch {
-	case t.image.Manifests != nil && p.indexes == nil:
+	case t.image.Manifests != nil && p.stores.Images.Platforms == nil:
 		return class.Errorf(class.InvalidArgument, "%s is an index, and this store cannot remove single platforms", name)
 	case t.image.Manifests != nil && len(p.matching(*t.image, want)) > 0:
 		return nil

@@ -78,7 +78,7 @@ const (
 
 // standing is that of an image with these references.
 func (o *overlay) standing(ctx context.Context, img imagestore.Image, refs []reference.Named) (standing, error) {
-	if o.referrers == nil || len(aboutOf(img, refs)) == 0 {
+	if o.stores.Images.Referrers == nil || len(aboutOf(img, refs)) == 0 {
 		return alone, nil
 	}
 	isHeld, err := o.isHeld(ctx, img.ID)

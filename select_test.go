@@ -115,7 +115,7 @@ func TestSelectWithoutFilters(t *testing.T) {
 
 // failingChildren are stores in which the children of an image cannot be read.
 func failingChildren(stores jettison.Stores) jettison.Stores {
-	stores.Images = childless{stores.Images}
+	stores.Images.ImageStore = childless{stores.Images}
 	return stores
 }
 

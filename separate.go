@@ -11,30 +11,38 @@ import (
 )
 
 // Separate makes a [Backend] of stores that share no transaction, as most
-// engines have them. Containers may be nil where nothing uses images; with
-// other stores that are nil, every call is an error of class InvalidArgument.
+// engines have them:
+//
+//	jettison.Separate(jettison.Stores{
+//		Images:     jettison.Images{ImageStore: images},
+//		References: jettison.References{ReferenceStore: refs},
+//	})
+//
+// Without an ImageStore or a ReferenceStore every call is an error of class
+// InvalidArgument. Where there is no LeaseStore, leases are kept in memory and end
+// with the process.
 //
 // Updates through it run one after another within this process, so two
 // deletions do not disturb each other; whatever changes the stores past it is
 // caught by their own Delete methods, which remove only what is still there.
 // There is no way back from a change: the backend is a [Partial] one (rule
-// D14). Leases are kept in memory and end with the process. The optional
-// abilities of the stores are those of the backend.
-func Separate(images ImageStore, refs ReferenceStore, containers ContainerLister) Backend {
-	if images == nil || refs == nil {
+// D14). A View refuses every change.
+func Separate(stores Stores) Backend {
+	if stores.Images.ImageStore == nil || stores.References.ReferenceStore == nil {
 		return noBackend{}
 	}
-	leases := &memoryLeases{byImage: make(map[digest.Digest][]conflict.Lease)}
-	return &separate{
-		leases: leases,
-		stores: Stores{Images: images, References: refs, Containers: containers, Leases: leases},
+	b := &separate{stores: stores}
+	if stores.Leases == nil {
+		b.leases = &memoryLeases{byImage: make(map[digest.Digest][]conflict.Lease)}
+		b.stores.Leases = b.leases
 	}
+	return b
 }
 
 type separate struct {
 	mu     sync.RWMutex
-	leases *memoryLeases
-	stores Stores // with all the abilities that they have
+	stores Stores
+	leases *memoryLeases // nil where the stores have their own
 }
 
 var _ Partial = (*separate)(nil)
@@ -52,12 +60,7 @@ func (b *separate) View(ctx context.Context, fn func(Stores) error) error {
 	if err := ctx.Err(); err != nil { // it may have ended during the wait
 		return err
 	}
-	return fn(Stores{
-		Images:     readOnly(b.stores.Images),
-		References: readOnlyRefs(b.stores.References),
-		Containers: readOnlyContainers(b.stores.Containers),
-		Leases:     readOnlyLeases{b.stores.Leases},
-	})
+	return fn(readOnly(b.stores))
 }
 
 // Update runs fn while nothing else of this process reads or writes.
@@ -70,7 +73,9 @@ func (b *separate) Update(ctx context.Context, fn func(Stores) error) error {
 	if err := ctx.Err(); err != nil { // it may have ended during the wait
 		return err
 	}
-	defer b.leases.sweep(context.WithoutCancel(ctx), b.stores.Images)
+	if b.leases != nil {
+		defer b.leases.sweep(context.WithoutCancel(ctx), b.stores.Images)
+	}
 	return fn(b.stores)
 }
 

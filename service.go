@@ -108,7 +108,7 @@ func (s *Service) update(ctx context.Context, makePlan func(Stores) (*Plan, erro
 		if err != nil {
 			return err
 		}
-		c := change{stores, abilitiesOf(stores)}
+		c := change(stores)
 		done, err = c.apply(ctx, plan)
 		if err == nil && !slices.ContainsFunc(done, RemoveReport.changed) {
 			return errNothingToDo

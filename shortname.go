@@ -13,14 +13,14 @@ import (
 // text means does not change within a call.
 func (p *planner) name(ctx context.Context, typed string) (reference.Named, error) {
 	ref, err := parseName(typed)
-	if err != nil || p.short == nil {
+	if err != nil || p.stores.References.Short == nil {
 		return ref, err
 	}
 	short, ok := shortName(typed, ref)
 	if !ok {
 		return ref, nil
 	}
-	candidates, err := p.short.Candidates(ctx, short)
+	candidates, err := p.stores.References.Short.Candidates(ctx, short)
 	if err != nil {
 		return nil, err
 	}

@@ -101,11 +101,11 @@ type LeaseStore interface {
 // Stores is one state of a store, as a [Backend] shows it to a function. It
 // must not be used after that function, nor by several goroutines.
 type Stores struct {
-	// Images and References are never nil.
-	Images     ImageStore
-	References ReferenceStore
-	// Containers is nil where nothing knows of containers.
-	Containers ContainerLister
+	// Images and References always have an ImageStore and a ReferenceStore.
+	Images     Images
+	References References
+	// Containers has no ContainerLister where nothing knows of containers.
+	Containers Containers
 	// Leases is nil where the store keeps none.
 	Leases LeaseStore
 }

@@ -18,7 +18,7 @@ const byContainers = conflict.RunningContainer | conflict.StoppedContainer
 // canRemoveContainers refuses to remove containers on a store that knows of some
 // but cannot (rule D17). Where nothing knows of containers there are none.
 func (p *planner) canRemoveContainers(opts RemoveOptions) error {
-	if opts.RemoveContainers && p.remover == nil && p.stores.Containers != nil {
+	if opts.RemoveContainers && p.stores.Containers.Remover == nil && p.stores.Containers.ContainerLister != nil {
 		return class.Errorf(class.InvalidArgument, "this store cannot remove containers")
 	}
 	return nil
@@ -79,12 +79,12 @@ func (p *planner) removeUsers(ctx context.Context, r *Removal, id digest.Digest,
 // failed for now: its layer is still mounted, or the program that owns it looks at
 // it.
 func (c change) removeContainer(ctx context.Context, user Container) error {
-	if c.remover == nil {
+	if c.Containers.Remover == nil {
 		return class.Errorf(class.InvalidArgument, "this store cannot remove containers")
 	}
-	err := c.remover.RemoveContainer(ctx, user)
+	err := c.Containers.Remover.RemoveContainer(ctx, user)
 	if err == nil || isNotFound(err) || class.Is(err, class.InvalidArgument) || ctx.Err() != nil {
 		return err
 	}
-	return c.remover.RemoveContainer(ctx, user)
+	return c.Containers.Remover.RemoveContainer(ctx, user)
 }

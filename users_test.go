@@ -56,7 +56,11 @@ func used(t *testing.T, users ...jettison.Container) (*jettison.Service, *remova
 		c.Image = app.ID()
 		containers.Set(c)
 	}
-	return jettison.New(jettison.Separate(images, refs, containers), nil), containers, app.ID()
+	return jettison.New(jettison.Separate(jettison.Stores{
+		Images:     jettison.Images{ImageStore: images},
+		References: jettison.References{ReferenceStore: refs},
+		Containers: jettison.Containers{ContainerLister: containers, Remover: containers},
+	}), nil), containers, app.ID()
 }
 
 // D17: what fails is tried once more, unless it never can succeed; a container that

@@ -93,7 +93,7 @@ func (c changed) Update(ctx context.Context, fn func(jettison.Stores) error) err
 
 func (c changed) replace(fn func(jettison.Stores) error) func(jettison.Stores) error {
 	return func(stores jettison.Stores) error {
-		stores.Images = c.images(stores.Images)
+		stores.Images = jettison.Images{ImageStore: c.images(stores.Images)}
 		return fn(stores)
 	}
 }

@@ -30,10 +30,11 @@ type Tx struct {
 
 // Stores shows the transaction as a [jettison.Backend] does.
 func (tx *Tx) Stores() jettison.Stores {
+	images := images{Store: tx.Images, tx: tx}
 	return jettison.Stores{
-		Images:     images{Store: tx.Images, tx: tx},
-		References: tx.References,
-		Containers: tx.Containers,
+		Images:     jettison.Images{ImageStore: images, Referrers: images, Platforms: images},
+		References: jettison.References{ReferenceStore: tx.References},
+		Containers: jettison.Containers{ContainerLister: tx.Containers, Remover: tx.Containers},
 		Leases:     tx.Leases,
 	}
 }

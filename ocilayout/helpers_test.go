@@ -221,16 +221,12 @@ func contentOf(t testing.TB, stores jettison.Stores, img imagestore.Image) []dig
 
 // removeFirstPlatform removes the first manifest of the only index.
 func removeFirstPlatform(ctx context.Context, stores jettison.Stores) error {
-	platforms, ok := stores.Images.(jettison.PlatformStore)
-	if !ok {
-		return errors.New("no single platforms")
-	}
 	for img, err := range stores.Images.All(ctx) {
 		if err != nil {
 			return err
 		}
 		if len(img.Manifests) > 0 {
-			_, _, err := platforms.Replace(ctx, img.ID, []digest.Digest{img.Manifests[0].Digest})
+			_, _, err := stores.Images.Platforms.Replace(ctx, img.ID, []digest.Digest{img.Manifests[0].Digest})
 			return err
 		}
 	}

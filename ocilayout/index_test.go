@@ -20,11 +20,7 @@ import (
 func platforms(t testing.TB, dir string, fn func(jettison.Stores, jettison.PlatformStore) error) {
 	t.Helper()
 	err := open(t, dir).Update(t.Context(), func(stores jettison.Stores) error {
-		able, ok := stores.Images.(jettison.PlatformStore)
-		if !ok {
-			return errors.New("no single platforms")
-		}
-		return fn(stores, able)
+		return fn(stores, stores.Images.Platforms)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -202,19 +198,15 @@ func TestReferrers(t *testing.T) {
 	dir := unpack(t, "oci-layout-referrers.tar")
 	found := make(map[string]string)
 	err := open(t, dir).View(t.Context(), func(stores jettison.Stores) error {
-		able, ok := stores.Images.(jettison.ReferrerStore)
-		if !ok {
-			return errors.New("no referrers")
-		}
 		for img, err := range stores.Images.All(t.Context()) {
 			if err != nil {
 				return err
 			}
-			referrers, err := able.Referrers(t.Context(), img.ID)
+			referrers, err := stores.Images.Referrers.Referrers(t.Context(), img.ID)
 			if err != nil {
 				return err
 			}
-			subjects, err := able.Subjects(t.Context(), img.ID)
+			subjects, err := stores.Images.Referrers.Subjects(t.Context(), img.ID)
 			if err != nil {
 				return err
 			}

@@ -35,9 +35,9 @@ const (
 func (tx *transaction) stores(may access) jettison.Stores {
 	v := view{tx: tx, may: may}
 	return jettison.Stores{
-		Images:     images{v},
-		References: references{v},
-		Containers: tx.layout.containers,
+		Images:     jettison.Images{ImageStore: images{v}, Referrers: images{v}, Platforms: images{v}},
+		References: jettison.References{ReferenceStore: references{v}},
+		Containers: jettison.Containers{ContainerLister: tx.layout.containers},
 		Leases:     leaseStore{v},
 	}
 }

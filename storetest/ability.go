@@ -1,6 +1,10 @@
 package storetest
 
-import "strings"
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
 
 // ability is a set of what a store can do, as its [Config] says.
 type ability uint16
@@ -72,4 +76,12 @@ func (a ability) String() string {
 		}
 	}
 	return strings.Join(set, ", ")
+}
+
+// able is an ability of a store that the configuration declares.
+func able[Ability any](of Ability) (Ability, error) {
+	if any(of) == nil {
+		return of, fmt.Errorf("the store has no %s, which the configuration declares", reflect.TypeFor[Ability]())
+	}
+	return of, nil
 }

@@ -44,7 +44,7 @@ func brokenReferrers() []broken {
 		}),
 		{
 			name: "has not the abilities that it declares", fails: map[string]string{
-				"referrers/subject": "lacks the methods", "platforms/without": "lacks the methods",
+				"referrers/subject": "has no jettison.ReferrerStore", "platforms/without": "has no jettison.PlatformStore",
 			},
 			config: aroundWhole(func(b jettison.Backend) jettison.Backend { return &unable{b} }),
 		},

@@ -54,7 +54,7 @@ type withoutRemoval struct{ partial }
 
 func (b *withoutRemoval) Update(ctx context.Context, fn func(jettison.Stores) error) error {
 	return b.partial.Update(ctx, func(stores jettison.Stores) error {
-		stores.Containers = struct{ jettison.ContainerLister }{stores.Containers}
+		stores.Containers.Remover = nil
 		return fn(stores)
 	})
 }

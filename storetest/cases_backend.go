@@ -58,10 +58,10 @@ func backendCases() []testCase {
 func declaredStores(ctx context.Context, p *probe) error {
 	check := func(stores jettison.Stores) error {
 		return firstError(
-			same("there are images", stores.Images != nil, true),
-			same("there are references", stores.References != nil, true),
-			same("there are containers", stores.Containers != nil, p.cfg.Containers),
-			same("containers can be removed", removesContainers(stores), p.cfg.Containers && p.cfg.RemovesContainers),
+			same("there are images", stores.Images.ImageStore != nil, true),
+			same("there are references", stores.References.ReferenceStore != nil, true),
+			same("there are containers", stores.Containers.ContainerLister != nil, p.cfg.Containers),
+			same("containers can be removed", stores.Containers.Remover != nil, p.cfg.Containers && p.cfg.RemovesContainers),
 			same("there are leases", stores.Leases != nil, p.cfg.Leases))
 	}
 	return firstError(p.backend.View(ctx, check), p.backend.Update(ctx, check))
@@ -69,22 +69,17 @@ func declaredStores(ctx context.Context, p *probe) error {
 
 func declaredAbilities(ctx context.Context, p *probe) error {
 	check := func(stores jettison.Stores) error {
-		_, about := stores.Images.(jettison.ReferrerStore)
-		_, indexes := stores.Images.(jettison.PlatformStore)
-		_, short := stores.References.(jettison.ShortNamer)
-		_, digests := stores.References.(jettison.DigestNamer)
+		images, refs := stores.Images, stores.References
 		return firstError(
-			same("the images are a ReferrerStore", about, p.cfg.Referrers),
-			same("the images are a PlatformStore", indexes, p.cfg.Platforms),
-			same("the references are a ShortNamer", short, p.cfg.ShortNames),
-			same("the references are a DigestNamer", digests, p.cfg.Digest != nil))
+			same("the images have a ReferrerStore", images.Referrers != nil, p.cfg.Referrers),
+			same("the images have a PlatformStore", images.Platforms != nil, p.cfg.Platforms),
+			same("the references have a ShortNamer", refs.Short != nil, p.cfg.ShortNames),
+			same("the references have a DigestNamer", refs.Digests != nil, p.cfg.Digest != nil))
 	}
 	return firstError(p.backend.View(ctx, check), p.backend.Update(ctx, func(stores jettison.Stores) error {
-		_, names := stores.Images.(jettison.NamedDeleter)
-		_, collector := stores.Images.(jettison.Collector)
 		return firstError(check(stores),
-			same("the images are a NamedDeleter", names, p.cfg.NamedDeletes),
-			same("the images are a Collector", collector, p.cfg.Garbage != nil))
+			same("the images have a NamedDeleter", stores.Images.Named != nil, p.cfg.NamedDeletes),
+			same("the images have a Collector", stores.Images.Collector != nil, p.cfg.Garbage != nil))
 	}))
 }
 

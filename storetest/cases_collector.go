@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -45,9 +44,9 @@ func collectorCases() []testCase {
 // collection returned. Meanwhile is run between the two.
 func (p *probe) collection(ctx context.Context, meanwhile func(), deleted ...digest.Digest) (reported, left []digest.Digest, err error) {
 	err = p.backend.Update(ctx, func(stores jettison.Stores) error {
-		able, ok := stores.Images.(jettison.Collector)
-		if !ok {
-			return errors.New("the images are no Collector")
+		collector, err := able(stores.Images.Collector)
+		if err != nil {
+			return err
 		}
 		for _, id := range deleted {
 			removed, err := stores.Images.Delete(ctx, id)
@@ -57,7 +56,7 @@ func (p *probe) collection(ctx context.Context, meanwhile func(), deleted ...dig
 			reported = append(reported, digests(removed)...)
 		}
 		meanwhile()
-		left, err = able.Collect(ctx)
+		left, err = collector.Collect(ctx)
 		return err
 	})
 	slices.Sort(reported)
@@ -173,16 +172,16 @@ func collectAgain(ctx context.Context, p *probe) error {
 func collectCancelled(ctx context.Context, p *probe) error {
 	var reported []digest.Digest
 	err := p.backend.Update(ctx, func(stores jettison.Stores) error {
-		able, ok := stores.Images.(jettison.Collector)
-		if !ok {
-			return errors.New("the images are no Collector")
+		collector, err := able(stores.Images.Collector)
+		if err != nil {
+			return err
 		}
 		removed, err := stores.Images.Delete(ctx, newFamily().lone.ID())
 		if err != nil {
 			return err
 		}
 		reported = digests(removed)
-		_, err = able.Collect(cancelled(ctx))
+		_, err = collector.Collect(cancelled(ctx))
 		return cancelledError("Collect", err)
 	})
 	return firstError(err, same("what is there", p.thereOf(reported), reported))

@@ -55,7 +55,7 @@ func cancelledReading(ctx context.Context, p *probe) error {
 			"References.Get":        func() error { _, err := stores.References.Get(ended, named("tool:2")); return err },
 			"References.References": func() error { _, err := stores.References.References(ended, f.app.ID()); return err },
 		}
-		if stores.Containers != nil {
+		if stores.Containers.ContainerLister != nil {
 			reads["Containers"] = func() error { _, err := stores.Containers.Containers(ended, f.app.ID()); return err }
 		}
 		if stores.Leases != nil {

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 
 	"github.com/opencontainers/go-digest"
 
@@ -31,23 +30,14 @@ func digestCases() []testCase {
 	}
 }
 
-// digestNamer is the store's.
-func digestNamer(stores jettison.Stores) (jettison.DigestNamer, error) {
-	able, ok := stores.References.(jettison.DigestNamer)
-	if !ok {
-		return nil, errors.New("the references are no DigestNamer")
-	}
-	return able, nil
-}
-
 func byDigest(ctx context.Context, p *probe) error {
 	return p.backend.View(ctx, func(stores jettison.Stores) error {
-		able, err := digestNamer(stores)
+		digests, err := able(stores.References.Digests)
 		if err != nil {
 			return err
 		}
 		for _, img := range p.state.Images {
-			got, err := able.ByDigest(ctx, p.cfg.Digest(img))
+			got, err := digests.ByDigest(ctx, p.cfg.Digest(img))
 			if err := firstError(err, same("image with this digest", got, img.ID())); err != nil {
 				return err
 			}
@@ -59,7 +49,7 @@ func byDigest(ctx context.Context, p *probe) error {
 func byMissingDigest(ctx context.Context, p *probe) error {
 	f := newFamily()
 	return p.backend.Update(ctx, func(stores jettison.Stores) error {
-		able, err := digestNamer(stores)
+		digests, err := able(stores.References.Digests)
 		if err != nil {
 			return err
 		}
@@ -67,7 +57,7 @@ func byMissingDigest(ctx context.Context, p *probe) error {
 			return err
 		}
 		for _, dgst := range []digest.Digest{missing(), p.cfg.Digest(Spec{Name: "in no store"}.Image()), p.cfg.Digest(f.lone)} {
-			got, err := able.ByDigest(ctx, dgst)
+			got, err := digests.ByDigest(ctx, dgst)
 			if err := firstError(classed("ByDigest", err, "NotFound"), same("the image with it", got, "")); err != nil {
 				return err
 			}
@@ -78,11 +68,11 @@ func byMissingDigest(ctx context.Context, p *probe) error {
 
 func cancelledByDigest(ctx context.Context, p *probe) error {
 	return p.backend.View(ctx, func(stores jettison.Stores) error {
-		able, err := digestNamer(stores)
+		digests, err := able(stores.References.Digests)
 		if err != nil {
 			return err
 		}
-		_, err = able.ByDigest(cancelled(ctx), p.cfg.Digest(newFamily().tool))
+		_, err = digests.ByDigest(cancelled(ctx), p.cfg.Digest(newFamily().tool))
 		return cancelledError("ByDigest", err)
 	})
 }

@@ -77,11 +77,11 @@ func (d deletion) String() string {
 // store cannot.
 func (p *probe) deleteNamed(ctx context.Context, id digest.Digest, names ...string) (d deletion, err error) {
 	err = p.backend.Update(ctx, func(stores jettison.Stores) error {
-		able, ok := stores.Images.(jettison.NamedDeleter)
-		if !ok {
-			return errors.New("the images are no NamedDeleter")
+		deleter, err := able(stores.Images.Named)
+		if err != nil {
+			return err
 		}
-		d.untagged, d.removed, d.err = able.DeleteNamed(ctx, id, refsOf(names))
+		d.untagged, d.removed, d.err = deleter.DeleteNamed(ctx, id, refsOf(names))
 		return nil
 	})
 	return d, err
@@ -210,11 +210,10 @@ func deleteNamedInView(ctx context.Context, p *probe) error {
 	f, n := newFamily(), familyNames()
 	return p.unchanged(ctx, func() error {
 		return p.backend.View(ctx, func(stores jettison.Stores) error {
-			able, ok := stores.Images.(jettison.NamedDeleter)
-			if !ok {
+			if stores.Images.Named == nil {
 				return nil // a view need not show what it cannot do
 			}
-			if _, _, err := able.DeleteNamed(ctx, f.tool.ID(), refsOf(n.tool)); err == nil {
+			if _, _, err := stores.Images.Named.DeleteNamed(ctx, f.tool.ID(), refsOf(n.tool)); err == nil {
 				return errors.New("a View has removed an image")
 			}
 			return nil
@@ -227,11 +226,11 @@ func deleteNamedInView(ctx context.Context, p *probe) error {
 func (p *probe) deleteNamedWith(ctx, own context.Context, then func(error) error) error {
 	f, n := newFamily(), familyNames()
 	return p.backend.Update(ctx, func(stores jettison.Stores) error {
-		able, ok := stores.Images.(jettison.NamedDeleter)
-		if !ok {
-			return errors.New("the images are no NamedDeleter")
+		deleter, err := able(stores.Images.Named)
+		if err != nil {
+			return err
 		}
-		_, _, err := able.DeleteNamed(own, f.tool.ID(), refsOf(n.tool))
+		_, _, err = deleter.DeleteNamed(own, f.tool.ID(), refsOf(n.tool))
 		return then(err)
 	})
 }

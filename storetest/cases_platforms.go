@@ -84,7 +84,7 @@ func text(img imagestore.Image) string { return fmt.Sprintf("%+v", img) }
 // replaced takes manifests out of an index, in an update of its own.
 func (p *probe) replaced(ctx context.Context, index digest.Digest, manifests []digest.Digest) (img imagestore.Image, removed imagestore.Removed, err error) {
 	err = p.backend.Update(ctx, func(stores jettison.Stores) error {
-		indexes, err := able[jettison.PlatformStore](stores)
+		indexes, err := able(stores.Images.Platforms)
 		if err == nil {
 			img, removed, err = indexes.Replace(ctx, index, manifests)
 		}
@@ -96,7 +96,7 @@ func (p *probe) replaced(ctx context.Context, index digest.Digest, manifests []d
 // foretold is the image that taking manifests out of multi would make.
 func (p *probe) foretold(ctx context.Context, manifests []digest.Digest) (img imagestore.Image, err error) {
 	err = p.backend.View(ctx, func(stores jettison.Stores) error {
-		indexes, err := able[jettison.PlatformStore](stores)
+		indexes, err := able(stores.Images.Platforms)
 		if err == nil {
 			img, err = indexes.Without(ctx, newMulti().Image().ID(), manifests)
 		}

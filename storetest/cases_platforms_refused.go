@@ -37,7 +37,7 @@ func refusedPlatforms(ctx context.Context, p *probe) error {
 			{"of an index within", "NotFound", multi, []digest.Digest{newMulti().Indexes[0].Image().ID()}},
 		} {
 			err := p.backend.Update(ctx, func(stores jettison.Stores) error {
-				indexes, err := able[jettison.PlatformStore](stores)
+				indexes, err := able(stores.Images.Platforms)
 				if err != nil {
 					return err
 				}
@@ -62,7 +62,7 @@ func replaceInView(ctx context.Context, p *probe) error {
 			return err
 		}
 		return p.backend.View(ctx, func(stores jettison.Stores) error {
-			indexes, err := able[jettison.PlatformStore](stores)
+			indexes, err := able(stores.Images.Platforms)
 			if err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ func replaceAndFail(ctx context.Context, p *probe) error {
 	failure := errors.New("made to fail")
 	return p.unchanged(ctx, func() error {
 		err := p.backend.Update(ctx, func(stores jettison.Stores) error {
-			indexes, err := able[jettison.PlatformStore](stores)
+			indexes, err := able(stores.Images.Platforms)
 			if err == nil {
 				_, _, err = indexes.Replace(ctx, newMulti().Image().ID(), arm())
 			}
@@ -95,7 +95,7 @@ func cancelledPlatforms(ctx context.Context, p *probe) error {
 	index, ended := newMulti().Image().ID(), cancelled(ctx)
 	return p.unchanged(ctx, func() error {
 		return p.backend.Update(ctx, func(stores jettison.Stores) error {
-			indexes, err := able[jettison.PlatformStore](stores)
+			indexes, err := able(stores.Images.Platforms)
 			if err != nil {
 				return err
 			}

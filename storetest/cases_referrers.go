@@ -62,7 +62,7 @@ func (p *probe) related(ctx context.Context, want relation) error {
 }
 
 func (p *probe) relatedIn(ctx context.Context, stores jettison.Stores, want relation) error {
-	known, err := able[jettison.ReferrerStore](stores)
+	known, err := able(stores.Images.Referrers)
 	if err != nil {
 		return err
 	}
@@ -87,15 +87,6 @@ func (p *probe) relatedIn(ctx context.Context, stores jettison.Stores, want rela
 		}
 	}
 	return nil
-}
-
-// able is the image store of a state with an ability that it is said to have.
-func able[Store any](stores jettison.Stores) (Store, error) {
-	store, ok := stores.Images.(Store)
-	if !ok {
-		return store, fmt.Errorf("the images are a %T, which lacks the methods that the configuration declares", stores.Images)
-	}
-	return store, nil
 }
 
 func sorted(ids []digest.Digest) []digest.Digest {
@@ -178,7 +169,7 @@ func deletedReferrers(ctx context.Context, p *probe) error {
 func ownedReferrers(ctx context.Context, p *probe) error {
 	n := newNotes()
 	return p.backend.View(ctx, func(stores jettison.Stores) error {
-		known, err := able[jettison.ReferrerStore](stores)
+		known, err := able(stores.Images.Referrers)
 		if err != nil {
 			return err
 		}
@@ -199,7 +190,7 @@ func ownedReferrers(ctx context.Context, p *probe) error {
 func cancelledReferrers(ctx context.Context, p *probe) error {
 	n, ended := newNotes(), cancelled(ctx)
 	return p.backend.View(ctx, func(stores jettison.Stores) error {
-		known, err := able[jettison.ReferrerStore](stores)
+		known, err := able(stores.Images.Referrers)
 		if err != nil {
 			return err
 		}

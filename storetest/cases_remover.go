@@ -47,28 +47,14 @@ func removerCases() []testCase {
 	}
 }
 
-func removesContainers(stores jettison.Stores) bool {
-	_, ok := stores.Containers.(jettison.ContainerRemover)
-	return ok
-}
-
-// remover is the store's.
-func remover(stores jettison.Stores) (jettison.ContainerRemover, error) {
-	able, ok := stores.Containers.(jettison.ContainerRemover)
-	if !ok {
-		return nil, errors.New("the containers are no ContainerRemover")
-	}
-	return able, nil
-}
-
 // removeContainer removes a container in an update of its own.
 func (p *probe) removeContainer(ctx context.Context, c jettison.Container) error {
 	return p.backend.Update(ctx, func(stores jettison.Stores) error {
-		able, err := remover(stores)
+		remover, err := able(stores.Containers.Remover)
 		if err != nil {
 			return err
 		}
-		return able.RemoveContainer(ctx, c)
+		return remover.RemoveContainer(ctx, c)
 	})
 }
 
@@ -124,11 +110,11 @@ func removeBeginning(ctx context.Context, p *probe) error {
 func removeInView(ctx context.Context, p *probe) error {
 	return p.unchanged(ctx, func() error {
 		return p.backend.View(ctx, func(stores jettison.Stores) error {
-			able, err := remover(stores)
+			remover, err := able(stores.Containers.Remover)
 			if err != nil {
 				return err
 			}
-			if err := able.RemoveContainer(ctx, p.state.Containers[0]); err == nil {
+			if err := remover.RemoveContainer(ctx, p.state.Containers[0]); err == nil {
 				return errors.New("a View has removed a container")
 			}
 			return nil
@@ -140,11 +126,11 @@ func removeAndFail(ctx context.Context, p *probe) error {
 	failed := errors.New("failed after the removal")
 	return p.unchanged(ctx, func() error {
 		err := p.backend.Update(ctx, func(stores jettison.Stores) error {
-			able, err := remover(stores)
+			remover, err := able(stores.Containers.Remover)
 			if err != nil {
 				return err
 			}
-			return firstError(able.RemoveContainer(ctx, p.state.Containers[0]), failed)
+			return firstError(remover.RemoveContainer(ctx, p.state.Containers[0]), failed)
 		})
 		if !errors.Is(err, failed) {
 			return fmt.Errorf("got %s, want that of the function", said(err))
@@ -158,11 +144,11 @@ func removeCancelled(ctx context.Context, p *probe) error {
 	cancel()
 	return p.unchanged(ctx, func() error {
 		failure := p.backend.Update(ctx, func(stores jettison.Stores) error {
-			able, err := remover(stores)
+			remover, err := able(stores.Containers.Remover)
 			if err != nil {
 				return err
 			}
-			return able.RemoveContainer(cancelled, p.state.Containers[0])
+			return remover.RemoveContainer(cancelled, p.state.Containers[0])
 		})
 		return cancelledError("RemoveContainer", failure)
 	})

@@ -43,18 +43,18 @@ func shortNamesOf() []string {
 // shortNamer runs fn in a view.
 func (p *probe) shortNamer(ctx context.Context, fn func(jettison.ShortNamer) error) error {
 	return p.backend.View(ctx, func(stores jettison.Stores) error {
-		able, ok := stores.References.(jettison.ShortNamer)
-		if !ok {
-			return errors.New("the references are no ShortNamer")
+		names, err := able(stores.References.Short)
+		if err != nil {
+			return err
 		}
-		return fn(able)
+		return fn(names)
 	})
 }
 
 func fullCandidates(ctx context.Context, p *probe) error {
-	return p.shortNamer(ctx, func(able jettison.ShortNamer) error {
+	return p.shortNamer(ctx, func(names jettison.ShortNamer) error {
 		for _, short := range shortNamesOf() {
-			candidates, err := able.Candidates(ctx, short)
+			candidates, err := names.Candidates(ctx, short)
 			if err != nil {
 				return fmt.Errorf("candidates of %s: %w", short, err)
 			}
@@ -98,9 +98,9 @@ func ending(ref reference.Named) string {
 func orderedCandidates(ctx context.Context, p *probe) error {
 	first := make(map[string]string)
 	for range 2 {
-		err := p.shortNamer(ctx, func(able jettison.ShortNamer) error {
+		err := p.shortNamer(ctx, func(names jettison.ShortNamer) error {
 			for _, short := range shortNamesOf() {
-				candidates, err := able.Candidates(ctx, short)
+				candidates, err := names.Candidates(ctx, short)
 				if err != nil {
 					return err
 				}
@@ -124,8 +124,8 @@ func orderedCandidates(ctx context.Context, p *probe) error {
 }
 
 func cancelledCandidates(ctx context.Context, p *probe) error {
-	return p.shortNamer(ctx, func(able jettison.ShortNamer) error {
-		_, err := able.Candidates(cancelled(ctx), "app:latest")
+	return p.shortNamer(ctx, func(names jettison.ShortNamer) error {
+		_, err := names.Candidates(cancelled(ctx), "app:latest")
 		return cancelledError("Candidates", err)
 	})
 }
@@ -133,8 +133,8 @@ func cancelledCandidates(ctx context.Context, p *probe) error {
 // candidatesOf are those of a name, each once: a store may come to one in several
 // ways.
 func (p *probe) candidatesOf(ctx context.Context, short string) (candidates []reference.Named, err error) {
-	err = p.shortNamer(ctx, func(able jettison.ShortNamer) (err error) {
-		candidates, err = able.Candidates(ctx, short)
+	err = p.shortNamer(ctx, func(names jettison.ShortNamer) (err error) {
+		candidates, err = names.Candidates(ctx, short)
 		return err
 	})
 	seen := make(map[string]bool)

@@ -31,7 +31,7 @@ type Config struct {
 	Parents bool
 	// Containers says that the store knows of containers.
 	Containers bool
-	// RemovesContainers says that it can remove them: its lister is a
+	// RemovesContainers says that it can remove them: it has a
 	// [jettison.ContainerRemover].
 	RemovesContainers bool
 	// Mounts says that it also knows which images containers mount.
@@ -40,21 +40,22 @@ type Config struct {
 	Leases bool
 	// Dangling says that a reference may name an image that is not there.
 	Dangling bool
-	// Referrers says that the images are a [jettison.ReferrerStore]. The store is
+	// Referrers says that the images have a [jettison.ReferrerStore]. The store is
 	// asked for artifacts, and for images with a manifest, only then.
 	Referrers bool
-	// Platforms says that the images are a [jettison.PlatformStore]. The store is
+	// Platforms says that the images have a [jettison.PlatformStore]. The store is
 	// asked for indexes only then.
 	Platforms bool
-	// NamedDeletes says that the images of an update are a [jettison.NamedDeleter].
+	// NamedDeletes says that the images of an update have a
+	// [jettison.NamedDeleter].
 	NamedDeletes bool
 	// Garbage looks at what deletions leave. It is nil where the images of an update
-	// are no [jettison.Collector].
+	// have no [jettison.Collector].
 	Garbage *Garbage
-	// ShortNames says that the references are a [jettison.ShortNamer].
+	// ShortNames says that the references have a [jettison.ShortNamer].
 	ShortNames bool
 	// Digest returns the digest that the store knows an image by, in every repository
-	// that names it. It is nil where the references are no [jettison.DigestNamer].
+	// that names it. It is nil where the references have no [jettison.DigestNamer].
 	Digest func(img Image) digest.Digest
 	// Document returns the document of an index that is in the store, byte for
 	// byte. If it is nil, a store is believed that the document of an index that

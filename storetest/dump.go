@@ -74,8 +74,8 @@ func (d *dump) addLinks(ctx context.Context, img imagestore.Image) error {
 	for _, m := range img.Manifests {
 		d.add("manifest %s of %s platform=%v layer=%s about=%s content=%s", m.Digest, img.ID, m.Platform, m.Layer, m.Subject, contentText(m.Content))
 	}
-	known, ok := d.stores.Images.(jettison.ReferrerStore)
-	if !ok {
+	known := d.stores.Images.Referrers
+	if known == nil {
 		return nil
 	}
 	about, err := known.Referrers(ctx, img.ID)
@@ -135,7 +135,7 @@ func (d *dump) addReferences(ctx context.Context) error {
 }
 
 func (d *dump) addContainers(ctx context.Context) error {
-	if d.stores.Containers == nil {
+	if d.stores.Containers.ContainerLister == nil {
 		return nil
 	}
 	for id := range d.images {

@@ -18,7 +18,7 @@ type replacing = func(ctx context.Context, id digest.Digest, manifests []digest.
 // A namedDeleting function removes references and their image.
 type namedDeleting = func(ctx context.Context, id digest.Digest, refs []named) (int, imagestore.Removed, error)
 
-// fakeAbilities are those that images may have beside the others.
+// fakeAbilities are all that stores can do beyond their contracts.
 type fakeAbilities struct {
 	referrers, subjects func(ctx context.Context, id digest.Digest) ([]digest.Digest, error)
 	without             func(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error)
@@ -29,58 +29,34 @@ type fakeAbilities struct {
 	byDigest            knowing
 }
 
-// ableImages are images with all abilities.
-type ableImages struct {
-	fakeImages
-	able fakeAbilities
+func (f fakeAbilities) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	return f.referrers(ctx, id)
 }
 
-var (
-	_ jettison.ReferrerStore = ableImages{}
-	_ jettison.PlatformStore = ableImages{}
-	_ jettison.NamedDeleter  = ableImages{}
-	_ jettison.Collector     = ableImages{}
-)
-
-func (f ableImages) Referrers(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	return f.able.referrers(ctx, id)
+func (f fakeAbilities) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
+	return f.subjects(ctx, id)
 }
 
-func (f ableImages) Subjects(ctx context.Context, id digest.Digest) ([]digest.Digest, error) {
-	return f.able.subjects(ctx, id)
+func (f fakeAbilities) Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error) {
+	return f.without(ctx, id, manifests)
 }
 
-func (f ableImages) Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error) {
-	return f.able.without(ctx, id, manifests)
+func (f fakeAbilities) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
+	return f.replace(ctx, id, manifests)
 }
 
-func (f ableImages) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
-	return f.able.replace(ctx, id, manifests)
+func (f fakeAbilities) DeleteNamed(ctx context.Context, id digest.Digest, refs []named) (int, imagestore.Removed, error) {
+	return f.named(ctx, id, refs)
 }
 
-func (f ableImages) DeleteNamed(ctx context.Context, id digest.Digest, refs []named) (int, imagestore.Removed, error) {
-	return f.able.named(ctx, id, refs)
+func (f fakeAbilities) Collect(ctx context.Context) ([]digest.Digest, error) { return f.collect(ctx) }
+
+func (f fakeAbilities) Candidates(ctx context.Context, short string) ([]named, error) {
+	return f.candidates(ctx, short)
 }
 
-func (f ableImages) Collect(ctx context.Context) ([]digest.Digest, error) { return f.able.collect(ctx) }
-
-// ableReferences are references with all abilities.
-type ableReferences struct {
-	fakeReferences
-	able fakeAbilities
-}
-
-var (
-	_ jettison.ShortNamer  = ableReferences{}
-	_ jettison.DigestNamer = ableReferences{}
-)
-
-func (f ableReferences) Candidates(ctx context.Context, short string) ([]named, error) {
-	return f.able.candidates(ctx, short)
-}
-
-func (f ableReferences) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
-	return f.able.byDigest(ctx, dgst)
+func (f fakeAbilities) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
+	return f.byDigest(ctx, dgst)
 }
 
 // ableFakes are fakes of stores with all abilities.
@@ -106,29 +82,20 @@ func (b *fakedWhole) wrap(writable bool, fn func(jettison.Stores) error) func(je
 		f := &ableFakes{newFakes(s), newFakeAbilities(s), writable}
 		b.change(f)
 		s = f.stores()
-		s.Images, s.References = ableImages{f.images, f.able}, ableReferences{f.references, f.able}
+		s.Images = jettison.Images{ImageStore: f.images, Referrers: f.able, Platforms: f.able, Named: f.able, Collector: f.able}
+		s.References = jettison.References{ReferenceStore: f.references, Short: f.able, Digests: f.able}
 		return fn(s)
 	}
 }
 
-// everything is what the images of that backend can do.
-type everything interface {
-	jettison.ReferrerStore
-	jettison.PlatformStore
-	jettison.NamedDeleter
-	jettison.Collector
-}
-
-// namers are what its references can do.
-type namers interface {
-	jettison.ShortNamer
-	jettison.DigestNamer
-}
-
 func newFakeAbilities(s jettison.Stores) fakeAbilities {
-	able := s.Images.(everything)  //nolint:errcheck,forcetypeassert // they can
-	names := s.References.(namers) //nolint:errcheck,forcetypeassert // they can
-	return fakeAbilities{able.Referrers, able.Subjects, able.Without, able.Replace, able.DeleteNamed, able.Collect, names.Candidates, names.ByDigest}
+	images, refs := s.Images, s.References
+	return fakeAbilities{
+		referrers: images.Referrers.Referrers, subjects: images.Referrers.Subjects,
+		without: images.Platforms.Without, replace: images.Platforms.Replace,
+		named: images.Named.DeleteNamed, collect: images.Collector.Collect,
+		candidates: refs.Short.Candidates, byDigest: refs.Digests.ByDigest,
+	}
 }
 
 func (b *fakedWhole) View(ctx context.Context, fn func(jettison.Stores) error) error {

@@ -118,18 +118,18 @@ func newFakes(s jettison.Stores) *fakes {
 		references: fakeReferences{
 			get: s.References.Get, references: s.References.References, remove: s.References.Delete, all: s.References.All,
 		},
-		containers: newFakeContainers(s.Containers),
+		containers: fakeContainers{list: s.Containers.Containers, remove: s.Containers.Remover.RemoveContainer},
 		leases:     fakeLeases{list: s.Leases.Leases, add: s.Leases.Add, remove: s.Leases.Remove},
 	}
 }
 
-func newFakeContainers(all jettison.ContainerLister) fakeContainers {
-	remover := all.(jettison.ContainerRemover) //nolint:errcheck,forcetypeassert // maps are
-	return fakeContainers{list: all.Containers, remove: remover.RemoveContainer}
-}
-
 func (f *fakes) stores() jettison.Stores {
-	return jettison.Stores{Images: f.images, References: f.references, Containers: f.containers, Leases: f.leases}
+	return jettison.Stores{
+		Images:     jettison.Images{ImageStore: f.images},
+		References: jettison.References{ReferenceStore: f.references},
+		Containers: jettison.Containers{ContainerLister: f.containers, Remover: f.containers},
+		Leases:     f.leases,
+	}
 }
 
 // partial is embedded under a name that does not hide the method Partial.

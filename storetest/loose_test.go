@@ -32,7 +32,7 @@ func (b *loose) Update(ctx context.Context, fn func(jettison.Stores) error) erro
 }
 
 func openLoose(t testing.TB, st storetest.State) jettison.Backend {
-	images, refs := backends.NewMapImages(), backends.NewMapReferences()
+	images, refs, users := backends.NewMapImages(), backends.NewMapReferences(), backends.NewMapContainers()
 	for _, img := range st.Images {
 		if err := images.Create(t.Context(), img); err != nil {
 			t.Fatal(err)
@@ -42,8 +42,10 @@ func openLoose(t testing.TB, st storetest.State) jettison.Backend {
 		refs.Set(parse(t, ref.Name), ref.Image)
 	}
 	f := newFakes(jettison.Stores{
-		Images: images, References: refs, Containers: backends.NewMapContainers(),
-		Leases: &slowLeases{byImage: make(map[digest.Digest][]conflict.Lease)},
+		Images:     jettison.Images{ImageStore: images},
+		References: jettison.References{ReferenceStore: refs},
+		Containers: jettison.Containers{ContainerLister: users, Remover: users},
+		Leases:     &slowLeases{byImage: make(map[digest.Digest][]conflict.Lease)},
 	})
 	get, remove := f.images.get, f.references.remove
 	f.images.get = func(ctx context.Context, id digest.Digest) (imagestore.Image, error) {

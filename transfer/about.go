@@ -133,11 +133,10 @@ func (g *gatherer) addReferrers(ctx context.Context, img *stored, waiting []*pic
 func (g *gatherer) referrers(ctx context.Context, img *stored) (found []*pick, err error) {
 	err = g.src.View(ctx, func(stores jettison.Stores) error {
 		found = nil
-		known, ok := stores.Images.(jettison.ReferrerStore)
-		if !ok {
+		if stores.Images.Referrers == nil {
 			return nil
 		}
-		ids, err := known.Referrers(ctx, img.id)
+		ids, err := stores.Images.Referrers.Referrers(ctx, img.id)
 		if err != nil {
 			return err
 		}

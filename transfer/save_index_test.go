@@ -34,7 +34,10 @@ type indexStore struct {
 }
 
 func (s *indexStore) View(_ context.Context, fn func(jettison.Stores) error) error {
-	return fn(jettison.Stores{Images: indexImages{s}, References: indexReferences{s}})
+	return fn(jettison.Stores{
+		Images:     jettison.Images{ImageStore: indexImages{s}},
+		References: jettison.References{ReferenceStore: indexReferences{s}},
+	})
 }
 
 func (s *indexStore) Update(context.Context, func(jettison.Stores) error) error {

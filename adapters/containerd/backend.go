@@ -113,12 +113,18 @@ func (b *Backend) run(ctx context.Context, s *state, fn func(jettison.Stores) er
 	if err := s.load(ctx); err != nil {
 		return err
 	}
-	return fn(jettison.Stores{
-		Images:     imageStore{s},
-		References: referenceStore{s},
-		Containers: containerLister{s},
+	return fn(s.stores())
+}
+
+// stores shows the state to a function.
+func (s *state) stores() jettison.Stores {
+	images, refs := imageStore{s}, referenceStore{s}
+	return jettison.Stores{
+		Images:     jettison.Images{ImageStore: images, Referrers: images, Platforms: images, Named: images, Collector: images},
+		References: jettison.References{ReferenceStore: refs, Digests: refs},
+		Containers: jettison.Containers{ContainerLister: containerLister{s}},
 		Leases:     leaseStore{s},
-	})
+	}
 }
 
 // in is the context of a call about a namespace.

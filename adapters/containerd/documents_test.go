@@ -130,8 +130,7 @@ func TestForgottenDocuments(t *testing.T) {
 	for _, limit := range []int{0, 400} {
 		l.backend.Remember(limit)
 		must(t, l.backend.View(t.Context(), func(stores jettison.Stores) error {
-			related, _ := stores.Images.(jettison.ReferrerStore)
-			if found, err := related.Referrers(t.Context(), app.Target.Digest); err != nil || len(found) != 1 {
+			if found, err := stores.Images.Referrers.Referrers(t.Context(), app.Target.Digest); err != nil || len(found) != 1 {
 				t.Errorf("limit %d: referrers %v, %v", limit, found, err)
 			}
 			layer, err := stores.Images.Layer(t.Context(), storetest.ChainID("os", "amd"))

@@ -156,19 +156,15 @@ func testContainers(t *testing.T, r *real) {
 
 	id := r.app()
 	r.update(func(stores jettison.Stores) error {
-		remover, ok := stores.Containers.(jettison.ContainerRemover)
-		if !ok {
-			t.Fatal("the store cannot remove containers")
-		}
 		all, err := stores.Containers.Containers(t.Context(), id)
 		if err != nil {
 			return err
 		}
 		for _, c := range all {
-			if err := remover.RemoveContainer(t.Context(), c); err != nil {
+			if err := stores.Containers.Remover.RemoveContainer(t.Context(), c); err != nil {
 				return err
 			}
-			if err := remover.RemoveContainer(t.Context(), c); !errors.Is(err, jettison.ErrNotFound) {
+			if err := stores.Containers.Remover.RemoveContainer(t.Context(), c); !errors.Is(err, jettison.ErrNotFound) {
 				t.Errorf("remove %s again: got %v, want an error of class NotFound", c.Name, err)
 			}
 		}

@@ -26,7 +26,7 @@ func TestMeanwhile(t *testing.T) {
 		return err
 	}
 	together := func(stores jettison.Stores, id digest.Digest) error {
-		n, _, err := stores.Images.(jettison.NamedDeleter).DeleteNamed(t.Context(), id, []reference.Named{one}) //nolint:errcheck,forcetypeassert // it has the method
+		n, _, err := stores.Images.Named.DeleteNamed(t.Context(), id, []reference.Named{one})
 		if n != 0 {
 			t.Errorf("references that were removed: got %d, want 0", n)
 		}

@@ -17,11 +17,7 @@ func candidates(t *testing.T, f *fixture, names *podman.ShortNames, short string
 	t.Helper()
 	var found []string
 	err := f.backend(&podman.Options{ShortNames: names}).View(t.Context(), func(stores jettison.Stores) error {
-		namer, ok := stores.References.(jettison.ShortNamer)
-		if !ok {
-			t.Fatal("the store completes no names")
-		}
-		refs, err := namer.Candidates(t.Context(), short)
+		refs, err := stores.References.Short.Candidates(t.Context(), short)
 		for _, ref := range refs {
 			found = append(found, ref.String())
 		}

@@ -110,9 +110,9 @@ func imageID(id string) (digest.Digest, bool) {
 // stores shows the state to a function.
 func (st *state) stores() jettison.Stores {
 	return jettison.Stores{
-		Images:     imageStore{st},
-		References: referenceStore{st},
-		Containers: containerStore{st},
+		Images:     jettison.Images{ImageStore: imageStore{st}, Named: imageStore{st}},
+		References: jettison.References{ReferenceStore: referenceStore{st}, Short: referenceStore{st}, Digests: referenceStore{st}},
+		Containers: jettison.Containers{ContainerLister: containerStore{st}, Remover: containerStore{st}},
 		Leases:     leaseStore{st},
 	}
 }

@@ -93,7 +93,7 @@ func TestOwners(t *testing.T) {
 // remove removes a container.
 func remove(ctx context.Context, s *podman.Store, id string) error {
 	return s.Update(ctx, func(stores jettison.Stores) error {
-		return stores.Containers.(jettison.ContainerRemover).RemoveContainer(ctx, jettison.Container{ID: id}) //nolint:errcheck,forcetypeassert // it has the method
+		return stores.Containers.Remover.RemoveContainer(ctx, jettison.Container{ID: id})
 	})
 }
 

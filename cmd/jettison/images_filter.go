@@ -52,7 +52,7 @@ func choose(ctx context.Context, chosen *jettison.Selection, f *filter.Filter, i
 
 // subjectsOf are the images that the image is about, as far as the store knows.
 func subjectsOf(ctx context.Context, stores jettison.Stores, id digest.Digest) ([]digest.Digest, error) {
-	if store, ok := stores.Images.(jettison.ReferrerStore); ok {
+	if store := stores.Images.Referrers; store != nil {
 		return store.Subjects(ctx, id)
 	}
 	return nil, nil
@@ -60,7 +60,7 @@ func subjectsOf(ctx context.Context, stores jettison.Stores, id digest.Digest) (
 
 // referrersOf are the images about the image, as far as the store knows.
 func referrersOf(ctx context.Context, stores jettison.Stores, id digest.Digest) ([]digest.Digest, error) {
-	if store, ok := stores.Images.(jettison.ReferrerStore); ok {
+	if store := stores.Images.Referrers; store != nil {
 		return store.Referrers(ctx, id)
 	}
 	return nil, nil

@@ -193,7 +193,7 @@ func (d *imageDetails) fillLayers(ctx context.Context, stores jettison.Stores, c
 }
 
 func (d *imageDetails) fillUses(ctx context.Context, stores jettison.Stores) error {
-	if stores.Containers != nil {
+	if stores.Containers.ContainerLister != nil {
 		containers, err := stores.Containers.Containers(ctx, d.ID)
 		if err != nil {
 			return err

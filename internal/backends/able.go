@@ -49,43 +49,33 @@ func (b *ableBackend) Update(ctx context.Context, fn func(jettison.Stores) error
 	return b.Backend.Update(ctx, func(stores jettison.Stores) error { return fn(b.stores(stores)) })
 }
 
-// linkedStore is what the images can do anyway.
-type linkedStore interface {
-	jettison.ImageStore
-	jettison.ReferrerStore
-	jettison.PlatformStore
-}
-
 func (b *ableBackend) stores(stores jettison.Stores) jettison.Stores {
-	images := stores.Images.(linkedStore) //nolint:errcheck,forcetypeassert // they can
-	stores.Images = &ableImages{linkedStore: images, refs: stores.References, backend: b}
-	stores.References = ableReferences{stores.References, images}
+	images := &ableImages{ImageStore: stores.Images.ImageStore, PlatformStore: stores.Images.Platforms, refs: stores.References, backend: b}
+	names := ableReferences{stores.Images}
+	stores.Images.ImageStore, stores.Images.Platforms, stores.Images.Named, stores.Images.Collector = images, images, images, images
+	stores.References.Short, stores.References.Digests = names, names
 	return stores
 }
 
-// ableImages can do everything.
+// ableImages make garbage when they are deleted or replaced, and collect it.
 type ableImages struct {
-	linkedStore
+	jettison.ImageStore
+	jettison.PlatformStore
 	refs     jettison.ReferenceStore
 	backend  *ableBackend
 	reported []digest.Digest
 }
 
-var (
-	_ jettison.NamedDeleter = (*ableImages)(nil)
-	_ jettison.Collector    = (*ableImages)(nil)
-)
-
 // Delete makes garbage.
 func (s *ableImages) Delete(ctx context.Context, id digest.Digest) (imagestore.Removed, error) {
-	removed, err := s.linkedStore.Delete(ctx, id)
+	removed, err := s.ImageStore.Delete(ctx, id)
 	s.discard(removed)
 	return removed, err
 }
 
 // Replace makes garbage.
 func (s *ableImages) Replace(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, imagestore.Removed, error) {
-	img, removed, err := s.linkedStore.Replace(ctx, id, manifests)
+	img, removed, err := s.PlatformStore.Replace(ctx, id, manifests)
 	s.discard(removed)
 	return img, removed, err
 }
@@ -133,16 +123,8 @@ func (s *ableImages) Collect(ctx context.Context) ([]digest.Digest, error) {
 	return left, nil
 }
 
-// ableReferences can do everything.
-type ableReferences struct {
-	jettison.ReferenceStore
-	images jettison.ImageStore
-}
-
-var (
-	_ jettison.ShortNamer  = ableReferences{}
-	_ jettison.DigestNamer = ableReferences{}
-)
+// ableReferences complete names and know digests.
+type ableReferences struct{ images jettison.ImageStore }
 
 // knownBy is the digest that an image is known by without a reference.
 func knownBy(id digest.Digest) digest.Digest { return digest.FromString("known as " + id.String()) }

@@ -38,21 +38,21 @@ type Capabilities struct {
 	// Durable says that it lies on disk, where each update costs
 	// milliseconds.
 	Durable bool
-	// Referrers says that its images are a [jettison.ReferrerStore].
+	// Referrers says that its images have a [jettison.ReferrerStore].
 	Referrers bool
-	// Platforms says that its images are a [jettison.PlatformStore].
+	// Platforms says that its images have a [jettison.PlatformStore].
 	Platforms bool
-	// RemovesContainers says that its containers are a [jettison.ContainerRemover].
+	// RemovesContainers says that its containers have a [jettison.ContainerRemover].
 	RemovesContainers bool
-	// NamedDeletes says that its images are a [jettison.NamedDeleter].
+	// NamedDeletes says that its images have a [jettison.NamedDeleter].
 	NamedDeletes bool
-	// Collects says that its images are a [jettison.Collector]: its engine is a
+	// Collects says that its images have a [jettison.Collector]: its engine is a
 	// [Hoarder].
 	Collects bool
-	// ShortNames says that its references are a [jettison.ShortNamer].
+	// ShortNames says that its references have a [jettison.ShortNamer].
 	ShortNames bool
 	// Digest is the digest that it knows an image by without a reference; nil if its
-	// references are no [jettison.DigestNamer].
+	// references have no [jettison.DigestNamer].
 	Digest func(storetest.Image) digest.Digest
 	// Content says that what images and layers occupy is known, to the byte of what
 	// the tests make.

@@ -18,7 +18,7 @@ func (o *Opened) Dump(t testing.TB) []string {
 	ctx := t.Context()
 	var lines []string
 	err := o.Backend.View(ctx, func(stores jettison.Stores) (err error) {
-		stores.Containers = nil
+		stores.Containers = jettison.Containers{}
 		lines, err = storetest.Dump(ctx, stores)
 		return err
 	})

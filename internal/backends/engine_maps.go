@@ -18,7 +18,11 @@ import (
 
 func openMaps(t testing.TB, st storetest.State) *Opened {
 	e := &mapEngine{images: NewMapImages(), refs: NewMapReferences(), users: NewMapContainers()}
-	e.backend = jettison.Separate(e.images, e.refs, e.users)
+	e.backend = jettison.Separate(jettison.Stores{
+		Images:     jettison.Images{ImageStore: e.images},
+		References: jettison.References{ReferenceStore: e.refs},
+		Containers: jettison.Containers{ContainerLister: e.users, Remover: e.users},
+	})
 	return New(t, e.backend, e, st)
 }
 

@@ -62,21 +62,24 @@ func (t *Tampered) Update(ctx context.Context, fn func(jettison.Stores) error) e
 	return t.Backend.Update(ctx, func(stores jettison.Stores) error { return fn(t.stores(stores)) })
 }
 
+// stores leaves the stores the abilities that they have, but for a NamedDeleter:
+// what fails is counted by references and images.
 func (t *Tampered) stores(stores jettison.Stores) jettison.Stores {
 	writes := &writes{failing: t.Failing, done: make(map[string]int)}
-	stores.Images = t.images(&tamperedImages{stores.Images, t, writes})
-	references := &tamperedReferences{stores.References, writes}
-	stores.References = references
-	switch {
-	case t.Short != nil:
-		stores.References = completing{references, t.Short}
-	case t.Digests:
-		stores.References = knowing{references, stores.Images}
-	default:
-		stores.References = references.able()
+	images, refs, containers := &stores.Images, &stores.References, &stores.Containers
+	images.ImageStore, images.Named = &tamperedImages{images.ImageStore, t, writes}, nil
+	if images.Platforms != nil {
+		images.Platforms = tamperedIndexes{images.Platforms, writes}
 	}
-	if remover, ok := stores.Containers.(jettison.ContainerRemover); ok {
-		stores.Containers = tamperedContainers{remover, stores.Containers, writes}
+	refs.ReferenceStore = &tamperedReferences{refs.ReferenceStore, writes}
+	if t.Short != nil {
+		refs.Short = completing(t.Short)
+	}
+	if t.Digests {
+		refs.Digests = knowing{images.ImageStore}
+	}
+	if containers.Remover != nil {
+		containers.Remover = tamperedContainers{containers.Remover, writes}
 	}
 	return stores
 }
@@ -84,7 +87,6 @@ func (t *Tampered) stores(stores jettison.Stores) jettison.Stores {
 // tamperedContainers fail to go when they are told to.
 type tamperedContainers struct {
 	jettison.ContainerRemover
-	jettison.ContainerLister
 	writes *writes
 }
 
@@ -98,11 +100,8 @@ func (s tamperedContainers) RemoveContainer(ctx context.Context, c jettison.Cont
 	return s.ContainerRemover.RemoveContainer(ctx, c)
 }
 
-// knowing are references whose store knows images by their digests.
-type knowing struct {
-	*tamperedReferences
-	images jettison.ImageStore
-}
+// knowing knows images by their digests.
+type knowing struct{ images jettison.ImageStore }
 
 // ByDigest takes the digest for an ID.
 func (s knowing) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
@@ -110,16 +109,13 @@ func (s knowing) ByDigest(ctx context.Context, dgst digest.Digest) (digest.Diges
 	return img.ID, err
 }
 
-// completing are references whose store completes names with prefixes.
-type completing struct {
-	*tamperedReferences
-	prefixes []string
-}
+// completing completes names with prefixes.
+type completing []string
 
 // Candidates puts each prefix before the name.
-func (s completing) Candidates(_ context.Context, short string) ([]reference.Named, error) {
+func (prefixes completing) Candidates(_ context.Context, short string) ([]reference.Named, error) {
 	var candidates []reference.Named
-	for _, prefix := range s.prefixes {
+	for _, prefix := range prefixes {
 		ref, err := reference.ParseNormalizedNamed(prefix + "/" + short)
 		if err != nil {
 			return nil, err
@@ -127,39 +123,6 @@ func (s completing) Candidates(_ context.Context, short string) ([]reference.Nam
 		candidates = append(candidates, ref)
 	}
 	return candidates, nil
-}
-
-// images leaves the store the abilities that it has, but for a NamedDeleter: what
-// fails is counted by references and images. There is a Collector only where there
-// is the rest.
-func (t *Tampered) images(images *tamperedImages) jettison.ImageStore {
-	referrers, ok := images.ImageStore.(jettison.ReferrerStore)
-	if !ok {
-		return images
-	}
-	indexes, ok := images.ImageStore.(jettison.PlatformStore)
-	if !ok {
-		return struct {
-			*tamperedImages
-			jettison.ReferrerStore
-		}{images, referrers}
-	}
-	linked := linkedImages{images, referrers, tamperedIndexes{indexes, images.writes}}
-	collector, ok := images.ImageStore.(jettison.Collector)
-	if !ok {
-		return linked
-	}
-	return struct {
-		linkedImages
-		jettison.Collector
-	}{linked, collector}
-}
-
-// linkedImages know of indexes and of what is about what.
-type linkedImages struct {
-	*tamperedImages
-	jettison.ReferrerStore
-	jettison.PlatformStore
 }
 
 // tamperedIndexes fails when it is told to.
@@ -242,31 +205,6 @@ func (s *tamperedImages) Delete(ctx context.Context, id digest.Digest) (imagesto
 type tamperedReferences struct {
 	jettison.ReferenceStore
 	writes *writes
-}
-
-// able leaves the store the abilities that it has.
-func (s *tamperedReferences) able() jettison.ReferenceStore {
-	names, short := s.ReferenceStore.(jettison.ShortNamer)
-	digests, known := s.ReferenceStore.(jettison.DigestNamer)
-	switch {
-	case short && known:
-		return struct {
-			*tamperedReferences
-			jettison.ShortNamer
-			jettison.DigestNamer
-		}{s, names, digests}
-	case short:
-		return struct {
-			*tamperedReferences
-			jettison.ShortNamer
-		}{s, names}
-	case known:
-		return struct {
-			*tamperedReferences
-			jettison.DigestNamer
-		}{s, digests}
-	}
-	return s
 }
 
 func (s *tamperedReferences) Delete(ctx context.Context, ref reference.Named, id digest.Digest) error {
