@@ -1,7 +1,7 @@
 // Package diskstore is the embedded store: a directory that holds images,
 // their records and their bytes.
 //
-//	meta.db               records: a kvstore on bbolt
+//	meta.db               records: a kvstore on bbolt; versions are told of at kvstore.Format
 //	blobs/<alg>/<hex>     content, named by its digest as in an OCI image layout
 //	ingest/               content that is being written; emptied by Open
 //	removed-<time>/       what a repair took out

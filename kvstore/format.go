@@ -13,7 +13,10 @@ import (
 )
 
 // Format is the version of the schema that this package writes, and the newest
-// that it reads.
+// that it reads: which keys there are. A store of a newer one is refused whole. Each
+// record has a version of its own besides, which says how its value is written, so
+// that a program which does not know it refuses that record alone: those of images
+// with manifests or a subject are of version 2 in a store of format 1.
 const Format = 1
 
 const formatKey = "meta/format"

@@ -20,7 +20,8 @@ import (
 )
 
 // Version is the format version of a record, unless its kind has a newer one of
-// its own: see [Writer.SealAs] and [ReadUpTo].
+// its own: see [Writer.SealAs] and [ReadUpTo]. It is counted by itself, and not
+// with the format of the store, which says which keys there are.
 const Version = 1
 
 // header is the number of bytes before the fields.
