@@ -112,9 +112,15 @@ func (p *planner) removal(ctx context.Context, typed string, opts RemoveOptions,
 // damaged record: the next reference may have nothing to do with it. A store
 // that fails, or a context that has ended, stops everything.
 func isRefusal(err error) bool {
-	var damage *record.DamageError
 	return class.Is(err, class.InvalidArgument) || class.Is(err, class.NotFound) || class.Is(err, class.Conflict) ||
-		errors.As(err, &damage)
+		isDamagedRecord(err)
+}
+
+// isDamagedRecord reports whether err says that one record is unreadable, be it of
+// an image, a container or a lease.
+func isDamagedRecord(err error) bool {
+	var damage *record.DamageError
+	return errors.As(err, &damage)
 }
 
 // names are those by which something was removed, so that nothing is removed

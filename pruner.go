@@ -6,12 +6,10 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
-	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
-	"github.com/jettison-oci/jettison/internal/record"
 )
 
 // A pruner plans a prune, or a batch of one, on one state of the stores.
@@ -213,7 +211,7 @@ func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []refe
 		mask |= conflict.DependentChild
 	}
 	used, err := conflict.Check(ctx, p, img.ID, mask)
-	if isDamagedUse(err) { // what cannot be read might use it
+	if isDamagedRecord(err) { // what cannot be read might use it
 		p.log.WarnContext(ctx, "record of a use is unreadable", "image", img.ID, "error", err)
 		return &Kept{Why: WhyUnreadable, Detail: err.Error()}, nil
 	}
@@ -236,15 +234,6 @@ func (p *pruner) mustStay(ctx context.Context, img imagestore.Image, refs []refe
 		return &Kept{Why: WhyGoal}, nil
 	}
 	return nil, nil
-}
-
-// isDamagedUse reports whether err says that one record is unreadable.
-func isDamagedUse(err error) bool {
-	if err == nil {
-		return false
-	}
-	var damage *record.DamageError
-	return errors.As(err, &damage)
 }
 
 // keepUnchosen keeps an image that was not chosen, without a word unless all

@@ -6,12 +6,10 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
-	"github.com/pkg/errors"
 
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/filter"
 	"github.com/jettison-oci/jettison/imagestore"
-	"github.com/jettison-oci/jettison/internal/record"
 	"github.com/jettison-oci/jettison/refstore"
 )
 
@@ -65,9 +63,8 @@ func (p *planner) deleteReferrer(ctx context.Context, r *Removal, id digest.Dige
 // reference of its own (rule S3), or what a prune keeps.
 func (p *planner) referrerStays(ctx context.Context, img imagestore.Image, refs []reference.Named) (*Kept, error) {
 	found, err := conflict.Check(ctx, p, img.ID, conflict.InUse|conflict.DependentChild)
-	var damage *record.DamageError
 	switch {
-	case errors.As(err, &damage): // what cannot be read might use it
+	case isDamagedRecord(err): // what cannot be read might use it
 		return &Kept{Why: WhyUnreadable, Detail: err.Error()}, nil
 	case err != nil:
 		return nil, err
@@ -106,11 +103,9 @@ func (o *overlay) Referrers(ctx context.Context, id digest.Digest) ([]digest.Dig
 		if err != nil {
 			return nil, err
 		}
-		related := true
-		if lost || o.replaced.isNew(id) || o.replaced.isNew(referrer) {
-			if related, err = o.has(ctx, id, about); err != nil {
-				return nil, err
-			}
+		related, err := o.relates(ctx, referrer, id, about, lost)
+		if err != nil {
+			return nil, err
 		}
 		if related {
 			still = append(still, referrer)
@@ -137,17 +132,25 @@ func (o *overlay) Subjects(ctx context.Context, id digest.Digest) ([]digest.Dige
 		if subject == id || o.gone(subject) {
 			continue
 		}
-		related := true
-		if lost || o.replaced.isNew(id) || o.replaced.isNew(subject) {
-			if related, err = o.has(ctx, subject, about); err != nil {
-				return nil, err
-			}
+		related, err := o.relates(ctx, id, subject, about, lost)
+		if err != nil {
+			return nil, err
 		}
 		if related {
 			there = append(there, subject)
 		}
 	}
 	return there, nil
+}
+
+// relates reports whether the referrer will still be about the subject, as the store
+// says, when it is about these digests. Only a tag that will be lost, or an image
+// that takes the place of an index, can have changed that.
+func (o *overlay) relates(ctx context.Context, referrer, subject digest.Digest, about []digest.Digest, lost bool) (bool, error) {
+	if !lost && !o.replaced.isNew(referrer) && !o.replaced.isNew(subject) {
+		return true, nil
+	}
+	return o.has(ctx, subject, about)
 }
 
 // has reports whether one of the digests is the image's, or of what it holds. Of
@@ -299,9 +302,8 @@ func (p *pruner) spareReferrer(img imagestore.Image, refs []reference.Named) *Ke
 	if ok, key := p.policy.never.MatchRecord(img); !ok {
 		return &Kept{Why: WhyFiltered, Detail: key}
 	}
-	i := slices.IndexFunc(p.policy.protect, func(pattern filter.Pattern) bool { return slices.ContainsFunc(refs, pattern.Match) })
-	if i >= 0 {
-		return &Kept{Why: WhyProtected, Detail: p.policy.protect[i].String()}
+	if pattern, ok := p.policy.protects(refs); ok {
+		return &Kept{Why: WhyProtected, Detail: pattern.String()}
 	}
 	return nil
 }
