@@ -17,10 +17,9 @@ import (
 type Selection struct{ pruner *pruner }
 
 // Select looks for the images that the filters name; nil filters choose every
-// image. The error is of class
-// NotFound when an image of "before" or "since" is not there, and of class
-// InvalidArgument when it does not say when it was created or the two contradict
-// each other.
+// image. The error is of class NotFound when an image of "before" or "since" is
+// not there, and of class InvalidArgument when it does not say when it was created
+// or the two contradict each other.
 func (s *Service) Select(ctx context.Context, stores Stores, filters *filter.Filter) (*Selection, error) {
 	if filters == nil {
 		filters = &filter.Filter{}

@@ -13,7 +13,8 @@ import (
 )
 
 // A Service deletes images from a [Backend]. It keeps no state of its own but
-// that a prune is running, and is safe for concurrent use; several services may share a backend.
+// that a prune is running, and is safe for concurrent use; several services may
+// share a backend.
 type Service struct {
 	backend   Backend
 	partial   bool

@@ -177,8 +177,9 @@ func (s *survey) options() kvstore.CheckOptions {
 }
 
 // lookAgain examines what was damaged: it may have been put back since, or may
-// only not be read now, for which no image is dropped (rule C6). In a repair, whoever does that from now on waits for the transaction, and makes the
-// records anew.
+// only not be read now, for which no image is dropped (rule C6). In a repair,
+// whoever does that from now on waits for the transaction, and makes the records
+// anew.
 func (s *survey) lookAgain(ctx context.Context) (map[digest.Digest]check.Finding, error) {
 	again := &survey{Store: s.Store, opts: CheckOptions{Content: true}}
 	for _, content := range slices.Sorted(maps.Keys(s.damaged)) {

@@ -154,8 +154,8 @@ func (s *Store) removeContent(ctx context.Context, content digest.Digest) error 
 
 // removeFile removes the file of content if it is garbage still, and durably,
 // and says whether the file is gone. Nobody can take the content meanwhile, so
-// it remains garbage when a commit under way has marked it anew. A mark that names no file is one whose file is
-// gone.
+// it remains garbage when a commit under way has marked it anew. A mark that names
+// no file is one whose file is gone.
 func (s *Store) removeFile(ctx context.Context, content digest.Digest) (bool, error) {
 	path, err := s.files.path(content)
 	if err != nil {

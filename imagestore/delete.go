@@ -13,7 +13,8 @@ import (
 
 // Delete removes the record of the image, of each layer that nothing else
 // holds, and the links from its children, and returns what went (rule D12).
-// Content that went is marked as garbage where marks are kept. It asks nothing about uses or references.
+// Content that went is marked as garbage where marks are kept. It asks nothing
+// about uses or references.
 //
 // The error is of class NotFound when there is no such image. An unreadable
 // record is removed all the same (rule R5); what it held cannot be known and

@@ -96,7 +96,8 @@ type Manifest struct {
 	Layer digest.Digest
 	// Content is what the index keeps for this manifest alone besides its layers:
 	// the manifest and its configuration, and what it names of layers that the
-	// store has in another form. It is part of the content of the image too; nil where the store keeps no content or lacks the manifest.
+	// store has in another form. It is part of the content of the image too; nil
+	// where the store keeps no content or lacks the manifest.
 	Content []Content
 	// Subject is the digest of the manifest of the same index that this one is
 	// about, as a builder's attestation is (annotation

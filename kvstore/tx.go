@@ -39,8 +39,9 @@ func (tx *Tx) Stores() jettison.Stores {
 	}
 }
 
-// Tag makes ref name the image, which is thereby used. The error is of class NotFound when there is
-// no such image; the others are those of [refstore.Store.AddTag].
+// Tag makes ref name the image, which is thereby used. The error is of class
+// NotFound when there is no such image; the others are those of
+// [refstore.Store.AddTag].
 func (tx *Tx) Tag(ctx context.Context, id digest.Digest, ref reference.Named, opts refstore.AddOptions) error {
 	if err := tx.Images.Touch(ctx, id, tx.now()); err != nil {
 		return err

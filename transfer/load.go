@@ -99,11 +99,12 @@ type Skipped struct {
 }
 
 // Load brings every image of what lies at path, an archive, an OCI image layout
-// directory or one of skopeo's dir: transport, into dst, with all its names, or nothing at all. A name that another image
-// has in the store moves, as with docker load. Loading twice is no error: images
-// that the store has already stay as they are, and so does their content, which
-// is verified. What is damaged of it is replaced by what the archive has; if the
-// archive has it in another form only, the error wraps a [*diskstore.Damage].
+// directory or one of skopeo's dir: transport, into dst, with all its names, or
+// nothing at all. A name that another image has in the store moves, as with docker
+// load. Loading twice is no error: images that the store has already stay as they
+// are, and so does their content, which is verified. What is damaged of it is
+// replaced by what the archive has; if the archive has it in another form only, the
+// error wraps a [*diskstore.Damage].
 //
 // An index of several platforms is one image (see [LoadOptions.Platform]). What
 // it lists and the archive lacks is reported; something must be there.

@@ -11,10 +11,10 @@ import (
 	"github.com/jettison-oci/jettison/internal/class"
 )
 
-// A Reader reads the fields of a record in the order in which they were
-// written. It is a value, so that reading a record allocates none. After the first error every read returns a zero value, and
-// [Reader.Close] returns that error: fields can be read one after another
-// without looking.
+// A Reader reads the fields of a record in the order in which they were written.
+// It is a value, so that reading a record allocates none. After the first error
+// every read returns a zero value, and [Reader.Close] returns that error: fields
+// can be read one after another without looking.
 type Reader struct {
 	key     []byte
 	rest    []byte
