@@ -16,6 +16,7 @@
 //	before     an image; this one was created before that one
 //	since      an image; this one was created after that one
 //	id         an image ID, or at least the first 4 of its hex digits; several: one of them fits
+//	orphaned   true or 1, false or 0
 //
 // A time is a duration that has passed (24h, 10m), one of the forms of RFC 3339
 // from a date to nanoseconds, with a zone or in local time, or Unix seconds with
@@ -27,6 +28,6 @@
 // with "label!=a", are refused.
 //
 // [Filter.Match] decides by the image and its references. It cannot decide
-// "dangling", "before" and "since", which need the store: the caller asks
-// [Filter.Dangling], [Filter.Before] and [Filter.Since].
+// "dangling", "before", "since" and "orphaned", which need the store: the caller
+// asks [Filter.Dangling], [Filter.Before], [Filter.Since] and [Filter.Orphaned].
 package filter
