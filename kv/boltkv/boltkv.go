@@ -25,7 +25,8 @@
 // unreadable. Bbolt has no checksum for a page, so one whose bytes still make
 // sense is believed: records carry checksums of their own. Two alterations are
 // beyond this package: a length that is too large can cost an Update much time
-// and memory, and a page that is made to lie beneath itself is not survived.
+// and memory, and a page that is made to lie beneath itself is survived by a scan
+// alone, and only if that comes to entries on its way round.
 //
 // An error of an Update that could not be written (the disk is full, say) is
 // of class Unavailable, and nothing has changed; it is that of all who share

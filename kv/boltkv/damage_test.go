@@ -276,6 +276,33 @@ func readAll(t *testing.T, r kv.Reader) error {
 	return nil
 }
 
+// A scan ends although a page lies beneath itself.
+func TestScanInACircle(t *testing.T) {
+	const branch = 1
+	data := wholeFile(t)
+	circles := 0
+	for at := 0; at < len(data); at += pageSize {
+		page := data[at : at+pageSize]
+		count := binary.NativeEndian.Uint16(page[10:])
+		if binary.NativeEndian.Uint16(page[8:]) != branch || count < 2 {
+			continue
+		}
+		last := page[16*count:] // the header is as long as an element
+		binary.NativeEndian.PutUint64(last[8:], binary.NativeEndian.Uint64(page))
+		circles++
+	}
+	if circles == 0 {
+		t.Fatal("no page has others beneath it")
+	}
+	path := write(t, data)
+	for mode, opts := range map[string]*boltkv.Options{"": nil, "read only": {ReadOnly: true}} {
+		t.Run(mode, func(t *testing.T) {
+			db := open(t, path, opts)
+			wantDamaged(t, db.View(t.Context(), func(r kv.Reader) error { return readAll(t, r) }), path)
+		})
+	}
+}
+
 // An Update that met damage does not commit, even if its function does not
 // mind.
 func TestUpdateThatMetDamageChangesNothing(t *testing.T) {

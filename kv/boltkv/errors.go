@@ -81,6 +81,9 @@ func (e *DamagedError) Is(target error) bool { return target == class.Internal }
 // System marks the class.
 func (e *DamagedError) System() {}
 
+// errCircle is what is wrong with a file whose pages lead back to each other.
+var errCircle = errors.New("its pages lead in a circle")
+
 func (db *DB) damaged(err error) error {
 	return &DamagedError{Path: db.path, Err: err}
 }

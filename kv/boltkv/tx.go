@@ -120,11 +120,14 @@ func (r *reader) walk(ctx context.Context, prefix []byte, yield func(kv.Entry) b
 	cursor := r.cursor()
 	defer r.release(cursor)
 	move, next := func() ([]byte, []byte) { return cursor.Seek(prefix) }, cursor.Next
-	for ; ; move = next {
+	for met := int64(0); ; met, move = met+1, next {
 		if err := r.state.Read(ctx); err != nil {
 			return err
 		}
 		e, err := r.step(move)
+		if err == nil && met > r.room() {
+			err = r.db.damaged(errCircle)
+		}
 		r.remember(err)
 		if err != nil || e.Key == nil || !bytes.HasPrefix(e.Key, prefix) {
 			return err
@@ -133,6 +136,13 @@ func (r *reader) walk(ctx context.Context, prefix []byte, yield func(kv.Entry) b
 			return nil
 		}
 	}
+}
+
+// room is how many entries the file can have at most. A scan that meets more goes
+// in a circle.
+func (s *session) room() int64 {
+	const element = 16 // bytes of a page for each, beside its key and its value
+	return s.tx.Size() / element
 }
 
 // step moves a cursor; the entry has no key when there is none left. It does
