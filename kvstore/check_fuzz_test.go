@@ -23,6 +23,7 @@ func FuzzRepairRecords(f *testing.F) {
 	for _, seed := range [][]byte{nil, {0, 0, 0, 0, 0}, {7, 1, 5, 0, 1}, {9, 2, 3, 0, 255}, {3, 3, 9, 1, 128, 3, 3, 9, 1, 128}} {
 		f.Add(seed)
 	}
+	f.Add(bytes.Repeat([]byte{0, 4, 0, 0, 0}, 500)) // of a store that is empty in the end
 	f.Fuzz(func(t *testing.T, input []byte) { repairAfter(t, input) })
 }
 
@@ -81,6 +82,9 @@ func (d *damaged) passes() {
 // first byte says which entry, the second in which way.
 func (d *damaged) harm(touched map[string]bool, how []byte) {
 	all := d.entries()
+	if len(all) == 0 {
+		return
+	}
 	old := all[int(how[0])%len(all)]
 	d.touch(touched, string(old.Key))
 	by := &kv.Entry{Key: bytes.Clone(old.Key), Value: bytes.Clone(old.Value)}
