@@ -38,7 +38,7 @@ func TestKill(t *testing.T) {
 	dir := faultLayout(t)
 	done := 0
 	for n := range *kills {
-		last := killOne(t, dir, time.Duration(rnd.IntN(60))*time.Millisecond)
+		last := killOne(t, dir, rnd.IntN(6), time.Duration(rnd.IntN(10))*time.Millisecond)
 		done += last
 		l := open(t, dir)
 		images, damage := list(t, l)
@@ -60,9 +60,9 @@ func TestKill(t *testing.T) {
 	t.Logf("%d rounds of work in %d processes", done, *kills)
 }
 
-// killOne runs a child for some time after its first word and returns the number
-// of the last round that it said it had done.
-func killOne(t *testing.T, dir string, after time.Duration) (last int) {
+// killOne runs a child until it has said that so many rounds are done, and some
+// time more, and returns the number of the last round that it said it had done.
+func killOne(t *testing.T, dir string, rounds int, after time.Duration) (last int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestKill$")
 	cmd.Env = append(os.Environ(), killed+"="+dir)
@@ -74,10 +74,8 @@ func killOne(t *testing.T, dir string, after time.Duration) (last int) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	started := false
-	for lines.Scan() {
-		if !started {
-			started = true
+	for seen := 0; lines.Scan(); seen++ {
+		if seen == rounds { // the first word comes ahead of the first round
 			time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
 		}
 		if n, ok := strings.CutPrefix(lines.Text(), "done "); ok {
