@@ -95,7 +95,7 @@ func TestLoadPipeAfterCancelled(t *testing.T) {
 
 func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("waited for too long")
 		}
@@ -118,7 +118,7 @@ func TestLoadReaderLeavesAFile(t *testing.T) {
 	if _, err := w.WriteString("next"); err != nil {
 		t.Fatal(err)
 	}
-	defer time.AfterFunc(10*time.Second, func() { _ = w.Close() }).Stop()
+	defer time.AfterFunc(patience, func() { _ = w.Close() }).Stop()
 	got := make([]byte, 4)
 	if _, err := io.ReadFull(r, got); err != nil || string(got) != "next" {
 		t.Errorf("got %q, %v; want what was written after the load", got, err)

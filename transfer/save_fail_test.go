@@ -150,7 +150,7 @@ func TestSaveWriterCancelled(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, jettison.ErrUnavailable) {
 			t.Errorf("err = %v, want that of the context", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the save goes on after its context has ended")
 	}
 }

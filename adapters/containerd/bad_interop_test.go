@@ -70,7 +70,7 @@ func (s *scene) restart(t testing.TB) {
 		if err == nil {
 			return
 		}
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > patience {
 			t.Fatalf("the daemon runs again, but the connection does not: %v", err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestInteropDaemonSlow(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got error %v, want one of the context", err)
 	}
-	if len(records) > 0 || time.Since(began) > 5*time.Second {
+	if len(records) > 0 || time.Since(began) > patience {
 		t.Errorf("after %s: got records %v, want none at the deadline", time.Since(began), records)
 	}
 	s.daemon.Thaw()

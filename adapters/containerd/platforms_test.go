@@ -131,7 +131,7 @@ func TestPlatformBesideManyPaths(t *testing.T) {
 	}
 	o = indexOf(append(o.Blobs, many.Blobs...), o.Target, many.Target)
 	must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1"))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	records, err := l.service.ImageDelete(ctx, "multi:1", withoutArm())
 	if err != nil || len(records) == 0 {

@@ -155,7 +155,7 @@ func TestTurns(t *testing.T) {
 	})
 	for range 10 {
 		<-turns
-		if err := f.backend(&podman.Options{LockTimeout: 3 * time.Second}).Update(t.Context(), nothing); err != nil {
+		if err := f.backend(&podman.Options{LockTimeout: time.Minute}).Update(t.Context(), nothing); err != nil {
 			t.Error(err)
 		}
 	}

@@ -148,7 +148,7 @@ func TestLockedAdditional(t *testing.T) {
 		select {
 		case err := <-ended:
 			checkLocked(t, "View", filepath.Join(driver.AdditionalImageStores()[0], name), pid, err)
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("%s is waited for without end", name)
 		}
 		release()

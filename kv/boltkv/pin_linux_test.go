@@ -86,7 +86,7 @@ func TestWhatIsKeptEndsUnderAViewThatBegins(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("all wait for each other:\n%s", stacks())
 		}
 	}
@@ -96,7 +96,7 @@ func TestWhatIsKeptEndsUnderAViewThatBegins(t *testing.T) {
 // await waits until a goroutine is in all of these functions.
 func await(t testing.TB, functions ...string) {
 	t.Helper()
-	for range 2000 {
+	for range 10_000 {
 		for stack := range strings.SplitSeq(stacks(), "\n\n") {
 			in := 0
 			for _, function := range functions {
