@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -23,21 +22,6 @@ import (
 )
 
 var _ jettison.PlatformStore = imageStore{}
-
-// A rewritten is an index without some of its manifests, with those that lie in
-// it and changed too, innermost first.
-type rewritten struct {
-	target ocispec.Descriptor
-	blobs  []newBlobData
-	became map[digest.Digest]indexdoc.Change // of what was looked at; nothing of what goes
-}
-
-// newBlobData is content to be written, with its labels.
-type newBlobData struct {
-	digest digest.Digest
-	data   []byte
-	labels map[string]string
-}
 
 // Without returns the image that removing these of its manifests would make.
 func (s imageStore) Without(ctx context.Context, id digest.Digest, manifests []digest.Digest) (imagestore.Image, error) {
@@ -120,70 +104,6 @@ func (s imageStore) without(ctx context.Context, id digest.Digest, manifests []d
 	now, err := made.rewrite(ctx, s.state, made.target, 1)
 	made.target.Digest, made.target.Size = now.Digest, now.Size
 	return made, err
-}
-
-// rewrite writes an index without the manifests, and before that those in it. It
-// says what becomes of the index: nothing when nothing is left in it.
-func (r *rewritten) rewrite(ctx context.Context, s *state, desc ocispec.Descriptor, depth int) (indexdoc.Change, error) {
-	unchanged := indexdoc.Change{Digest: desc.Digest, Size: desc.Size}
-	doc, err := s.document(ctx, desc)
-	if class.Is(err, class.NotFound) || err == nil && (doc.Manifests == nil || depth > imagestore.MaxNesting) {
-		return unchanged, nil // as its record has it
-	}
-	if err != nil {
-		return unchanged, err
-	}
-	changes := make(map[digest.Digest]indexdoc.Change)
-	isLeft := false
-	for _, entry := range doc.Manifests {
-		now, known := r.became[entry.Digest]
-		if !known {
-			if now, err = r.rewrite(ctx, s, entry, depth+1); err != nil {
-				return unchanged, err
-			}
-			r.became[entry.Digest] = now
-		}
-		if now.Digest != entry.Digest {
-			changes[entry.Digest] = now
-		}
-		isLeft = isLeft || now.Digest != ""
-	}
-	switch {
-	case len(changes) == 0:
-		return unchanged, nil
-	case !isLeft:
-		return indexdoc.Change{}, nil
-	}
-	return r.write(ctx, s, desc, changes)
-}
-
-// write makes the bytes of a changed index, with the labels of the old one but for
-// what it no longer refers to.
-func (r *rewritten) write(ctx context.Context, s *state, desc ocispec.Descriptor, changes map[digest.Digest]indexdoc.Change) (indexdoc.Change, error) {
-	var none indexdoc.Change
-	data, err := s.backend.read(ctx, desc)
-	if err != nil {
-		return none, err
-	}
-	if data, err = indexdoc.Edit(data, changes); err != nil {
-		return none, class.Errorf(class.Internal, "index %s: %w", desc.Digest, err)
-	}
-	info, err := s.backend.services.Content.Info(s.here(ctx), desc.Digest)
-	if err != nil {
-		return none, failed("look at "+desc.Digest.String(), err)
-	}
-	labels := make(map[string]string)
-	for label, value := range info.Labels {
-		if change, ok := changes[digest.Digest(value)]; ok && strings.HasPrefix(label, gcRefContent) {
-			value = change.Digest.String()
-		}
-		if value != "" {
-			labels[label] = value
-		}
-	}
-	now := indexdoc.Change{Digest: desc.Digest.Algorithm().FromBytes(data), Size: int64(len(data))}
-	r.blobs = append(r.blobs, newBlobData{now.Digest, data, labels})
-	return now, nil
 }
 
 // Replace writes the index without these manifests and lets every name of the old

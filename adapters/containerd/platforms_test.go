@@ -139,6 +139,81 @@ func TestPlatformBesideManyPaths(t *testing.T) {
 	}
 }
 
+// Of an index mostly one platform is pulled. One that is not there can be taken out,
+// and the index goes as a whole.
+func TestPlatformThatIsNotThere(t *testing.T) {
+	l := newLab(t, nil)
+	o, part := fixture.NewObject(multi(), fixture.Snapshotter), fixture.NewObject(multi().Images[0], fixture.Snapshotter)
+	o.Blobs, o.Chains = append(part.Blobs, o.Blobs[len(o.Blobs)-1]), part.Chains
+	must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1"))
+	records, err := l.service.ImageDelete(t.Context(), "multi:1", withoutArm())
+	must(t, err)
+	if diff := cmp.Diff([]jettison.DeleteResponse{{Deleted: multi().Images[1].ManifestDigest().String()}}, records); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	l.checkComplete(t, "what was not there is taken out")
+	l.reclaims(t, "multi:1")
+	if left := l.diskUsage(t); left != 0 {
+		t.Errorf("%d bytes are left", left)
+	}
+}
+
+// The labels of an index may name only some of what it lists and is there, when one
+// platform was imported. An index that is written anew keeps all that it lists.
+func TestPlatformOfPartlyLabelledIndex(t *testing.T) {
+	l := newLab(t, nil)
+	made := multi()
+	o := fixture.NewObject(made, fixture.Snapshotter)
+	for label, value := range o.Blobs[len(o.Blobs)-1].Labels {
+		if value != made.Images[0].ManifestDigest().String() {
+			delete(o.Blobs[len(o.Blobs)-1].Labels, label)
+		}
+	}
+	must(t, l.engine.Pull(t.Context(), fixture.NewObject(made.Images[1], fixture.Snapshotter), "", "docker.io/library/arm:1"))
+	must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1"))
+	amd := jettison.RemoveOptions{Force: true, Platforms: []ocispec.Platform{{OS: "linux", Architecture: "amd64"}}}
+	_, err := l.service.ImageDelete(t.Context(), "multi:1", amd)
+	must(t, err)
+	records, err := l.service.ImageDelete(t.Context(), "arm:1", jettison.RemoveOptions{})
+	if err != nil || len(records) != 2 {
+		t.Errorf("got %v, %v, want a name and an image, for the index needs the rest", records, err)
+	}
+	l.collect(t)
+	l.checkComplete(t, "the other platform was imported")
+}
+
+// So does one whose labels have been lost.
+func TestPlatformOfUnlabelledIndex(t *testing.T) {
+	l := newLab(t, nil)
+	o := fixture.NewObject(multi(), fixture.Snapshotter)
+	o.Blobs[len(o.Blobs)-1].Labels = nil
+	must(t, l.engine.Pull(t.Context(), fixture.NewObject(multi().Images[0], fixture.Snapshotter), "", "docker.io/library/amd:1"))
+	must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1"))
+	_, err := l.service.ImageDelete(t.Context(), "multi:1", withoutArm())
+	must(t, err)
+	_, err = l.service.ImageDelete(t.Context(), "amd:1", jettison.RemoveOptions{})
+	must(t, err)
+	l.collect(t)
+	l.checkComplete(t, "the labels were lost")
+}
+
+// What makes an index a root of the garbage collector is not handed on to the one that
+// takes its place, for it would never go.
+func TestPlatformOfARoot(t *testing.T) {
+	l := newLab(t, nil)
+	o := fixture.NewObject(multi(), fixture.Snapshotter)
+	o.Blobs[len(o.Blobs)-1].Labels["containerd.io/gc.root"] = "2017-12-07T12:00:00Z"
+	must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1"))
+	_, err := l.service.ImageDelete(t.Context(), "multi:1", withoutArm())
+	must(t, err)
+	next := l.targets(t)[0]
+	_, err = l.service.ImageDelete(t.Context(), "multi:1", jettison.RemoveOptions{})
+	must(t, err)
+	if _, err := l.Services.Content.Info(l.engine.In(t.Context()), next); err == nil {
+		t.Error("the new index is left")
+	}
+}
+
 // indexOf is an index of what is described, with this content.
 func indexOf(blobs []fixture.Blob, entries ...ocispec.Descriptor) fixture.Object {
 	labels := make(map[string]string)
