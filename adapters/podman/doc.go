@@ -66,6 +66,9 @@
 // kind [conflict.LeaseReadOnly]. Leases that are taken are kept in memory: they end
 // with the process, and no other process sees them.
 //
+// A transient store, whose containers end with the system, is worked on as what it is if
+// storage.conf says so, as Podman does unless told by its own option.
+//
 // # What happens at once, and what does not
 //
 // A View and an Update look at all records at one moment, as the library shows them.
