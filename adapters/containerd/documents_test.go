@@ -53,8 +53,9 @@ func TestMissingContent(t *testing.T) {
 // A damaged is an image with a document that is not what it should be.
 type damaged struct {
 	object fixture.Object
-	// truncated says that the target lacks its end.
-	truncated bool
+	// truncated says that the target lacks its end, altered that it says something
+	// else than it did.
+	truncated, altered bool
 }
 
 func damagedDocuments() map[string]damaged {
@@ -64,10 +65,13 @@ func damagedDocuments() map[string]damaged {
 	}
 	cut := index(`{"manifests":[]}`)
 	cut.truncated = true
+	other := manifest(`{"layers":[]}`)
+	other.altered = true
 	return map[string]damaged{
 		"no JSON":           manifest(`{"config`),
 		"another type":      manifest(`{"layers":"none"}`),
 		"truncated":         cut,
+		"altered":           other,
 		"too large":         manifest(`{"annotations":{"a":"` + strings.Repeat("a", 8<<20) + `"}}`),
 		"digest of nothing": index(`{"manifests":[{"size":3}]}`),
 		"no digest":         index(`{"manifests":[{"digest":"../../etc/passwd"}]}`),
@@ -94,6 +98,11 @@ func TestDamagedDocuments(t *testing.T) {
 			must(t, l.engine.Pull(t.Context(), damage.object, "", "docker.io/library/app:1"))
 			if damage.truncated {
 				must(t, os.Truncate(l.Blob(damage.object.Target.Digest), 10))
+			}
+			if damage.altered {
+				path := l.Blob(damage.object.Target.Digest)
+				must(t, os.Chmod(path, 0o600))
+				must(t, os.WriteFile(path, []byte(`{"config":{}}`), 0o600))
 			}
 			checkUnreadable(t, l.service, damage.object.Target.Digest)
 			if diff := cmp.Diff([]string{"docker.io/library/web:1"}, l.records(t)); diff != "" {

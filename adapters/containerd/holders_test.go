@@ -55,14 +55,35 @@ func TestBlobOfALayerAndOfAnImage(t *testing.T) {
 	for _, refs := range [][]string{{"unpacked:1", "packed:1"}, {"packed:1", "unpacked:1"}} {
 		l := newLab(t, nil)
 		l.pull(t, "unpacked", []string{"os"}, "docker.io/library/unpacked:1")
-		packed := fixture.NewObject(storetest.Spec{Name: "packed", Layers: []string{"os"}}.Image(), fixture.Snapshotter)
-		packed.Chains = nil
-		for i, blob := range packed.Blobs {
-			delete(blob.Labels, "containerd.io/gc.ref.snapshot."+fixture.Snapshotter)
-			packed.Blobs[i] = blob
-		}
-		must(t, l.engine.Pull(t.Context(), packed, "", "docker.io/library/packed:1"))
+		l.pullPacked(t)
 		l.reclaims(t, refs...)
+	}
+}
+
+// pullPacked makes packed:1, an image of the layer os that is not unpacked.
+func (l *lab) pullPacked(t *testing.T) {
+	t.Helper()
+	packed := fixture.NewObject(storetest.Spec{Name: "packed", Layers: []string{"os"}}.Image(), fixture.Snapshotter)
+	packed.Chains = nil
+	for _, blob := range packed.Blobs {
+		delete(blob.Labels, "containerd.io/gc.ref.snapshot."+fixture.Snapshotter)
+	}
+	must(t, l.engine.Pull(t.Context(), packed, "", "docker.io/library/packed:1"))
+}
+
+// A lease on the blob of a layer is on no image, be it unpacked or not: a pull of
+// another image holds it. The blob stays.
+func TestLeaseOnALayerIsOnNoImage(t *testing.T) {
+	l := newLab(t, nil)
+	l.pullPacked(t)
+	ctx := l.engine.In(t.Context())
+	layer := digest.FromBytes(storetest.Spec{Name: "packed", Layers: []string{"os"}}.Image().Layers[0])
+	puller, err := l.Services.Leases.Create(ctx, leases.WithID("puller"))
+	must(t, err)
+	must(t, l.Services.Leases.AddResource(ctx, puller, leases.Resource{ID: layer.String(), Type: "content"}))
+	l.reclaims(t, "packed:1")
+	if _, err := l.Services.Content.Info(ctx, layer); err != nil {
+		t.Errorf("the layer under a lease: %v", err)
 	}
 }
 
@@ -135,6 +156,11 @@ func TestEndedLeaseGoesWithItsImage(t *testing.T) {
 		Kind: conflict.LeasePull, Owner: "test", Expires: time.Now().Add(time.Hour),
 	})
 	must(t, err)
+	made, err := l.Services.Leases.List(l.engine.In(t.Context()))
+	must(t, err)
+	if _, ends := made[0].Labels["containerd.io/gc.expire"]; !ends {
+		t.Errorf("the lease does not end for the daemon: %v", made[0].Labels)
+	}
 	later := func() time.Time { return time.Now().Add(2 * time.Hour) }
 	l.service = jettison.New(l.backend, &jettison.Options{Now: later})
 	l.reclaims(t, "app:1")

@@ -131,3 +131,15 @@ func silence(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+// A lease on the record of an image is one on the image. So daemons since 2.1 know it.
+func TestLeaseOnARecord(t *testing.T) {
+	l := newLab(t, nil)
+	id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	ctx := l.engine.In(t.Context())
+	holder, err := l.Services.Leases.Create(ctx, leases.WithID("holder"))
+	must(t, err)
+	must(t, l.Services.Leases.AddResource(ctx, holder, leases.Resource{ID: "docker.io/library/app:1", Type: "images"}))
+	_, err = l.service.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{Force: true})
+	wantRefusal(t, err, jettison.ErrConflict, "lease holder")
+}

@@ -5,11 +5,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison"
+	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
+	"github.com/jettison-oci/jettison/storetest"
 )
 
 // Lists are sorted by target and by reference, and a prefix finds targets, with
@@ -56,5 +60,34 @@ func TestOrder(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// An index is as old as its newest image, has the labels that all its images share,
+// and an attestation has none to share.
+func TestIndexSharesWhatItsImagesSay(t *testing.T) {
+	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	for _, days := range [][2]int{{1, 2}, {2, 1}} {
+		l := newLab(t, nil)
+		var spec storetest.IndexSpec
+		for i, name := range []string{"amd64", "arm64"} {
+			spec.Images = append(spec.Images, storetest.Spec{
+				Name: name, Layers: []string{"os"}, Created: day.AddDate(0, 0, days[i]), Labels: map[string]string{"team": "a", "of": name},
+				Platform: ocispec.Platform{OS: "linux", Architecture: name},
+			})
+		}
+		spec.Images = append(spec.Images, storetest.Spec{
+			Name: "attestation", Created: day.AddDate(1, 0, 0), Platform: ocispec.Platform{OS: "unknown", Architecture: "unknown"},
+		})
+		o := fixture.NewObject(spec.Image(), fixture.Snapshotter)
+		must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1"))
+		found, err := l.service.Resolve(t.Context(), "multi:1")
+		must(t, err)
+		if want := day.AddDate(0, 0, 2); !found.Image.Created.Equal(want) {
+			t.Errorf("%v: made %s, want %s", days, found.Image.Created, want)
+		}
+		if diff := cmp.Diff(map[string]string{"team": "a"}, found.Image.Labels); diff != "" {
+			t.Errorf("%v: labels (-want +got):\n%s", days, diff)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package containerd_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -48,6 +49,39 @@ func TestContainersOfOtherNamespaces(t *testing.T) {
 			t.Errorf("content of the other namespace: %v", err)
 		}
 	}
+}
+
+// A container of Docker's runs while there is a record of it with a process, in its
+// own namespace; that has no snapshot, for Docker keeps it.
+func TestDockerContainerRuns(t *testing.T) {
+	for _, namespace := range []string{"default", "other"} {
+		l := newLab(t, &containerd.Options{Namespaces: []string{"other"}})
+		id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+		must(t, l.engine.DockerContainer(t.Context(), "c1c1", storetest.ChainID("os")))
+		e := &fixture.Engine{Services: l.Services, Namespace: namespace, Snapshotter: fixture.Snapshotter, Runner: l.Tasks}
+		must(t, e.AddContainer(t.Context(), jettison.Container{ID: "c1c1", Running: true}))
+		_, err := l.service.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{Force: true})
+		if namespace == "default" {
+			wantRefusal(t, err, jettison.ErrConflict, "running container c1c1")
+		} else if err != nil {
+			t.Errorf("a container of another namespace is called the same: %v", err)
+		}
+	}
+}
+
+// A container that mounts the image that it was made from uses it once.
+func TestContainerThatMountsItsImage(t *testing.T) {
+	l := newLab(t, nil)
+	id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	top := storetest.ChainID("os")
+	must(t, l.engine.Run(t.Context(), fixture.Container{ID: "web", Image: "docker.io/library/app:1", Top: top, Mounts: []digest.Digest{top}}))
+	must(t, l.backend.View(t.Context(), func(stores jettison.Stores) error {
+		users, err := stores.Containers.Containers(t.Context(), id)
+		if len(users) != 1 || users[0].Image != id || !slices.Equal(users[0].Mounts, []digest.Digest{id}) {
+			t.Errorf("got %+v, want web alone", users)
+		}
+		return err
+	}))
 }
 
 // A view of an image that nothing holds is garbage, and no use.
