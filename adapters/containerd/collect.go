@@ -24,13 +24,9 @@ func (s imageStore) Collect(ctx context.Context) ([]digest.Digest, error) {
 	if err := s.write(ctx); err != nil {
 		return nil, err
 	}
-	if !s.changed {
-		return nil, nil
-	}
 	if err := s.backend.collect(s.here(ctx)); err != nil {
 		return nil, err
 	}
-	s.changed = false
 	if err := s.findNamedAgain(ctx); err != nil {
 		return nil, err
 	}

@@ -206,7 +206,7 @@ func (s *state) removeRecords(ctx context.Context, img *image, refs []reference.
 	for i, ref := range refs {
 		names := img.namesOf(ref)
 		if i == len(refs)-1 {
-			rest := slices.DeleteFunc(img.inOrder(), func(name string) bool { return slices.Contains(names, name) })
+			rest := slices.DeleteFunc(img.sorted(), func(name string) bool { return slices.Contains(names, name) })
 			if err := s.removeNames(ctx, img, rest); err != nil && !class.Is(err, class.NotFound) {
 				return untagged, err
 			}
@@ -219,5 +219,5 @@ func (s *state) removeRecords(ctx context.Context, img *image, refs []reference.
 	if len(refs) > 0 {
 		return untagged, nil
 	}
-	return 0, s.removeNames(ctx, img, img.inOrder())
+	return 0, s.removeNames(ctx, img, img.sorted())
 }

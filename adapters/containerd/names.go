@@ -84,12 +84,6 @@ func (img *image) sorted() []string {
 	return names
 }
 
-// unnamed are the records that keep the image without being a reference to it:
-// Docker's for one that dangles, and the bare ID that Kubernetes gives to each.
-func (img *image) unnamed() []string {
-	return slices.DeleteFunc(img.sorted(), func(name string) bool { return !isDangling(name) && !isBareID(name) })
-}
-
 // isDangling reports whether a name is that of a record without a reference.
 func isDangling(name string) bool { return strings.HasPrefix(name, danglingPrefix) }
 

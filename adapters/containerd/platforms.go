@@ -46,10 +46,6 @@ func (s *state) after(old *image, made *rewritten) (*state, error) {
 			if img == old {
 				record = retargeted(record, made.target)
 			}
-			if img.parent == old.id() {
-				record.Labels = maps.Clone(record.Labels)
-				record.Labels[parentLabel] = made.target.Digest.String()
-			}
 			records = append(records, record)
 		}
 	}
@@ -189,7 +185,6 @@ func (s imageStore) retarget(ctx context.Context, img *image, name string, targe
 		return s.removeName(ctx, img, name)
 	}
 	_, err = s.backend.services.Images.Update(s.here(ctx), record, "target")
-	s.changed = s.changed || err == nil
 	return failed("let "+name+" name "+target.Digest.String(), err)
 }
 

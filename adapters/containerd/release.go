@@ -9,14 +9,6 @@ import (
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
-// inOrder are the names in the order in which they are removed when the image is
-// deleted: references first, and last the record that keeps it without one.
-func (img *image) inOrder() []string {
-	unnamed := img.unnamed()
-	names := slices.DeleteFunc(img.sorted(), func(name string) bool { return slices.Contains(unnamed, name) })
-	return append(names, unnamed...)
-}
-
 // content is a piece of content with its holders.
 func (g *graph) content(dgst digest.Digest) imagestore.Content {
 	c := imagestore.Content{Digest: dgst, Holders: g.held[dgst]}

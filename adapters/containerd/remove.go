@@ -52,11 +52,7 @@ func (s *state) removeName(ctx context.Context, img *image, name string) error {
 			return class.Errorf(class.NotFound, "%s no longer names %s", name, target.Digest)
 		}
 	}
-	err := store.Delete(s.here(ctx), name, images.DeleteTarget(&target))
-	if err == nil {
-		s.changed = true
-	}
-	return failed("remove "+name, err)
+	return failed("remove "+name, store.Delete(s.here(ctx), name, images.DeleteTarget(&target)))
 }
 
 // keepDangling makes the record that keeps an image without references, as

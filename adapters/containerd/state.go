@@ -35,9 +35,8 @@ type state struct {
 
 	measured int // layers that were measured one by one
 
-	// changed says that this update took something away; deleted are the images
-	// that it deleted, and reported is what else it told to have gone.
-	changed  bool
+	// deleted are the images that this update deleted, and reported is what else it
+	// told to have gone.
 	deleted  map[digest.Digest]bool
 	reported []digest.Digest
 }
