@@ -82,7 +82,7 @@ func failureOf(f failure) failureJSON {
 	out := failureJSON{Reference: f.reference, Error: f.err.Error(), Class: className(f.err)}
 	for _, c := range conflictsOf(f.err) {
 		row := conflictJSON{
-			Kind:    c.Kind.String(),
+			Kind:    kindOf(c).String(),
 			ID:      cmp.Or(c.Child.String(), c.Container.ID, c.Lease.ID),
 			Name:    c.Container.Name,
 			Purpose: string(c.Lease.Kind),
@@ -94,6 +94,15 @@ func failureOf(f failure) failureJSON {
 		out.Conflicts = append(out.Conflicts, row)
 	}
 	return out
+}
+
+// kindOf is the kind of a conflict as its text calls it: a container that is stopped
+// may keep its image like one that runs.
+func kindOf(c conflict.Conflict) conflict.Kind {
+	if c.Kind == conflict.RunningContainer && !c.Container.Running {
+		return conflict.StoppedContainer
+	}
+	return c.Kind
 }
 
 // className is the class of an error, as rule E1 calls it; empty for one of
