@@ -33,12 +33,12 @@
 // # What uses an image
 //
 // A container of the namespace, and of those in [Options.Namespaces], uses the
-// image that it was made from. Kubernetes notes the target. Else the name that the
-// container has decides, if the container's snapshot lies on the layers of what the
-// name means now; if not, the name has moved, and it is counted for what the name
-// means and for every image with those layers. It mounts what Kubernetes notes, and
-// what snapshots lie on that it holds. It runs while it has a process, and when the
-// daemon cannot tell.
+// image that it was made from. Newer versions of Kubernetes' runtime note the target.
+// Else the name that the container has decides, if the container's snapshot lies on
+// the layers of what the name means now; if not, the name has moved, and it is counted
+// for what the name means and for every image with those layers. It mounts what
+// Kubernetes notes, and what snapshots lie on that it holds. It runs while it has a
+// process, and when the daemon cannot tell.
 //
 // Docker keeps a container that does not run as a snapshot with a lease of its
 // name: that is a container which does not run. Any other snapshot on an image's
