@@ -59,7 +59,7 @@ func (r replacements) among(ids []digest.Digest) []digest.Digest {
 // search adds the new images whose ID begins with prefix to those found.
 func (r replacements) search(ids []digest.Digest, prefix string) []digest.Digest {
 	for id := range r.made {
-		if !slices.Contains(ids, id) && (strings.HasPrefix(id.String(), prefix) || strings.HasPrefix(id.Encoded(), prefix)) {
+		if !slices.Contains(ids, id) && imagestore.HasPrefix(id, prefix) {
 			ids = append(slices.Clone(ids), id)
 			slices.Sort(ids)
 		}

@@ -125,10 +125,7 @@ func (f *Filter) fitsID(id digest.Digest) bool {
 	if len(f.ids) == 0 {
 		return true
 	}
-	_, hex, _ := strings.Cut(id.String(), ":")
-	return slices.ContainsFunc(f.ids, func(prefix string) bool {
-		return strings.HasPrefix(hex, prefix) || strings.HasPrefix(id.String(), prefix)
-	})
+	return slices.ContainsFunc(f.ids, func(prefix string) bool { return imagestore.HasPrefix(id, prefix) })
 }
 
 func (f *Filter) readDangling(args Args, _ time.Time) (err error) {

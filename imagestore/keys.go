@@ -54,6 +54,17 @@ func idOf(key []byte, prefix string) digest.Digest {
 	return digest.Digest(key[len(prefix):])
 }
 
+// HasPrefix reports whether an image ID begins with prefix, as a search takes it:
+// "algorithm:" and hex digits, or hex digits alone (rule R3). It is for stores that
+// look through IDs.
+func HasPrefix(id digest.Digest, prefix string) bool {
+	text := id.String()
+	if !strings.Contains(prefix, ":") {
+		_, text, _ = strings.Cut(text, ":")
+	}
+	return strings.HasPrefix(text, prefix)
+}
+
 // fullPrefixes are the beginnings of IDs that a search for prefix is for,
 // sorted.
 func fullPrefixes(prefix string) []string {

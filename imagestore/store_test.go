@@ -1,6 +1,7 @@
 package imagestore_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -81,6 +82,8 @@ func TestSearch(t *testing.T) {
 			f.view(func(s *imagestore.Store) error {
 				got, err := s.Search(t.Context(), test.prefix)
 				checkDiff(t, got, test.want)
+				has := slices.DeleteFunc([]digest.Digest{a, b}, func(id digest.Digest) bool { return !imagestore.HasPrefix(id, test.prefix) })
+				checkDiff(t, has, append([]digest.Digest{}, test.want...))
 				return err
 			})
 		})

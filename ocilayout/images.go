@@ -5,7 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -104,8 +103,7 @@ func (s images) Search(ctx context.Context, prefix string) ([]digest.Digest, err
 	}
 	var found []digest.Digest
 	for _, id := range s.tx.ids() {
-		_, hex, _ := strings.Cut(id.String(), ":")
-		if strings.HasPrefix(id.String(), prefix) || strings.HasPrefix(hex, prefix) {
+		if imagestore.HasPrefix(id, prefix) {
 			found = append(found, id)
 		}
 	}

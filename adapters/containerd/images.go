@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -44,7 +43,7 @@ func (s imageStore) Search(ctx context.Context, prefix string) ([]digest.Digest,
 	}
 	var found []digest.Digest
 	for id := range s.images {
-		if strings.HasPrefix(id.String(), prefix) || strings.HasPrefix(id.Encoded(), prefix) {
+		if imagestore.HasPrefix(id, prefix) {
 			found = append(found, id)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -85,7 +84,7 @@ func (s imageStore) Search(ctx context.Context, prefix string) ([]digest.Digest,
 	}
 	var found []digest.Digest
 	for id := range s.byID {
-		if strings.HasPrefix(id.String(), prefix) || strings.HasPrefix(id.Encoded(), prefix) {
+		if imagestore.HasPrefix(id, prefix) {
 			found = append(found, id)
 		}
 	}

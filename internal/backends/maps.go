@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -165,7 +164,7 @@ func (s *MapImages) counted(held []imagestore.Content) []imagestore.Content {
 // Search returns the IDs that begin with prefix.
 func (s *MapImages) Search(ctx context.Context, prefix string) ([]digest.Digest, error) {
 	return s.find(ctx, func(img imagestore.Image) bool {
-		return strings.HasPrefix(img.ID.String(), prefix) || strings.HasPrefix(img.ID.Encoded(), prefix)
+		return imagestore.HasPrefix(img.ID, prefix)
 	})
 }
 
