@@ -24,7 +24,7 @@ func TestSelect(t *testing.T) {
 		storetest.Spec{Name: "new", Created: at(2), Labels: map[string]string{"a": "b"}}.Image(),
 		storetest.Spec{Name: "undated"}.Image(),
 	}
-	o := backends.All()[0].Open(t, storetest.State{Images: images, References: []storetest.Reference{{Name: "app:1", Image: images[1].ID()}}})
+	o := backends.Maps().Open(t, storetest.State{Images: images, References: []storetest.Reference{{Name: "app:1", Image: images[1].ID()}}})
 	service := jettison.New(o.Backend, nil)
 	old, newest, undated := images[0].ID().String(), images[2].ID().String(), images[3].ID().String()
 	for _, tt := range []struct {
@@ -83,7 +83,7 @@ func TestSelect(t *testing.T) {
 // Nil filters choose every image, and an error of the stores has a class (E1).
 func TestSelectWithoutFilters(t *testing.T) {
 	app := storetest.Spec{Name: "app"}.Image()
-	o := backends.All()[1].Open(t, storetest.State{Images: []storetest.Image{app}})
+	o := backends.Memory().Open(t, storetest.State{Images: []storetest.Image{app}})
 	service := jettison.New(o.Backend, nil)
 	err := o.Backend.View(t.Context(), func(stores jettison.Stores) error {
 		selection, err := service.Select(t.Context(), stores, nil)

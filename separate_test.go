@@ -90,7 +90,7 @@ func writesOf(stores jettison.Stores, id digest.Digest) map[string]func(context.
 // L2: where separate stores have leases of their own, those keep images.
 func TestSeparateTakesLeases(t *testing.T) {
 	app := storetest.Spec{Name: "app"}.Image()
-	o := backends.All()[0].Open(t, storetest.State{Images: []storetest.Image{app}})
+	o := backends.Maps().Open(t, storetest.State{Images: []storetest.Image{app}})
 	err := o.Backend.Update(t.Context(), func(stores jettison.Stores) error {
 		lease := conflict.Lease{ID: "l", Kind: conflict.LeasePull, Owner: "another"}
 		if err := stores.Leases.Add(t.Context(), app.ID(), lease); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/conflict"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/backends"
 	"github.com/jettison-oci/jettison/storetest"
 )
 
@@ -18,9 +19,9 @@ func brokenBackends() []broken {
 	notAtomic.Atomic = true
 	atomicByName := around(func(b jettison.Partial) jettison.Backend { return b })
 	atomicByName.Atomic = true
-	loose := maps().Config()
+	loose := backends.Maps().Config()
 	loose.Open = openLoose
-	secretive := whole().Config()
+	secretive := backends.Able().Config()
 	secretive.NamedDeletes, secretive.Garbage = false, nil
 	return []broken{
 		{name: "not atomic", config: notAtomic, fails: map[string]string{"backend/rollback": "nothing has changed"}},

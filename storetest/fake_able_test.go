@@ -67,9 +67,6 @@ type ableFakes struct {
 	writable bool
 }
 
-// whole is the correct backend with all abilities around which broken ones are.
-func whole() backends.Backend { return backends.Able() }
-
 // fakedWhole is that backend, with stores that are changed on their way to a
 // function.
 type fakedWhole struct {
@@ -122,10 +119,10 @@ func rememberingWhole(name string, fails map[string]string, fresh func() func(*a
 // aroundWhole is the configuration of a backend that wraps one with all
 // abilities.
 func aroundWhole(wrap func(jettison.Backend) jettison.Backend) storetest.Config {
-	cfg := whole().Config()
+	cfg := backends.Able().Config()
 	inner := make(map[jettison.Backend]*backends.Opened)
 	cfg.Open = func(t testing.TB, st storetest.State) jettison.Backend {
-		o := whole().Open(t, st)
+		o := backends.Able().Open(t, st)
 		b := wrap(o.Backend)
 		inner[b] = o
 		return b

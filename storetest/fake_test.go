@@ -157,15 +157,12 @@ func (b *faked) Update(ctx context.Context, fn func(jettison.Stores) error) erro
 	return b.partial.Update(ctx, b.wrap(fn))
 }
 
-// maps is the correct backend around which the broken ones are.
-func maps() backends.Backend { return backends.All()[0] }
-
 // around is the configuration of a backend that wraps the maps.
 func around(wrap func(jettison.Partial) jettison.Backend) storetest.Config {
-	cfg := maps().Config()
+	cfg := backends.Maps().Config()
 	inner := make(map[jettison.Backend]*backends.Opened)
 	cfg.Open = func(t testing.TB, st storetest.State) jettison.Backend {
-		o := maps().Open(t, st)
+		o := backends.Maps().Open(t, st)
 		b := wrap(o.Backend.(jettison.Partial)) //nolint:errcheck,forcetypeassert // maps share no transaction
 		inner[b] = o
 		return b

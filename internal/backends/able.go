@@ -18,7 +18,7 @@ import (
 // Able returns the kind of backend that has every optional ability: a store in
 // memory, and around it those that no kind of [All] has.
 func Able() Backend {
-	able := All()[1]
+	able := Memory()
 	inner := able.Open
 	able.Name = "able"
 	able.NamedDeletes, able.Collects, able.ShortNames = true, true, true

@@ -94,20 +94,32 @@ func Alike() []Backend {
 	return slices.DeleteFunc(All(), func(b Backend) bool { return !b.Parents || !b.Dangling || b.Manifest != nil })
 }
 
+// Maps returns the smallest kind of backend: three maps that share no transaction.
+func Maps() Backend {
+	b := Backend{Name: "maps", Open: openMaps}
+	b.Content, b.Mounts, b.Unreadable = true, true, true
+	b.Parents, b.Dangling, b.RemovesContainers = true, true, true
+	return b
+}
+
+// Memory returns the kind of backend that is kvstore in memory.
+func Memory() Backend {
+	b := Backend{Name: "memkv", Open: openMemKV, Capabilities: Maps().Capabilities}
+	b.Atomic, b.Referrers, b.Platforms = true, true, true
+	return b
+}
+
 // All returns every kind of backend: the fast ones first.
 func All() []Backend {
-	all := Capabilities{Content: true, Mounts: true, Unreadable: true}
-	maps := all
-	maps.Parents, maps.Dangling, maps.RemovesContainers = true, true, true
-	kv := maps
-	kv.Atomic, kv.Referrers, kv.Platforms = true, true, true
+	kv := Memory().Capabilities
 	disk := kv
 	disk.Durable = true
-	layout := all
-	layout.Atomic, layout.Durable, layout.Manifest, layout.Referrers, layout.Platforms = true, true, LayoutManifest, true, true
+	layout := disk
+	layout.Manifest = LayoutManifest
+	layout.Parents, layout.Dangling, layout.RemovesContainers = false, false, false
 	return []Backend{
-		{Name: "maps", Open: openMaps, Capabilities: maps},
-		{Name: "memkv", Open: openMemKV, Capabilities: kv},
+		Maps(),
+		Memory(),
 		{Name: "boltkv", Open: openBoltKV, Capabilities: kv},
 		{Name: "diskstore", Open: openDisk, Capabilities: disk},
 		{Name: "diskstore-background", Open: openBackground, Capabilities: disk},

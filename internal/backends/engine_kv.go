@@ -26,7 +26,7 @@ func openMemKV(t testing.TB, st storetest.State) *Opened {
 // KV is the kind of backend that kvstore is over the engines that open opens, each
 // empty; they are closed with the test.
 func KV(name string, open func(testing.TB) kv.DB) Backend {
-	b := All()[1]
+	b := Memory()
 	b.Name = name
 	b.Open = func(t testing.TB, st storetest.State) *Opened { return openKV(t, open(t), st) }
 	return b
