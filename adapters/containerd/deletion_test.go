@@ -120,7 +120,7 @@ func TestFaults(t *testing.T) {
 				break // it takes no more
 			}
 			l.meter.failing = 0
-			checkClaims(t, l, n, id, records)
+			checkClaims(t, l, n, records)
 			if err != nil {
 				if got := scripttest.Classes(err); !slices.Equal(got, []string{"Unavailable"}) {
 					t.Errorf("call %d (%s): classes %v of %v", n, l.meter.order[n-1], got, err)
@@ -134,22 +134,47 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// checkClaims makes sure that what is said to be gone is gone: names, the image
-// with all of them, and snapshots.
-func checkClaims(t *testing.T, l *lab, n int, id digest.Digest, records []jettison.DeleteResponse) {
+// A prune is tried in the same way: what its report says has happened, and another one
+// completes it.
+func TestPruneFaults(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		for n := 1; ; n++ {
+			l := newLab(t, nil)
+			l.pull(t, "app", []string{"os", "app"}, "docker.io/library/app:1", "docker.io/library/app:2")
+			l.pull(t, "other", []string{"os"}, "docker.io/library/other:1")
+			l.meter.total, l.meter.order, l.meter.failing, l.meter.late = 0, nil, n, late
+			report, err := l.service.ImagesPrune(t.Context(), jettison.PruneOptions{All: true, BatchSize: 1})
+			if err == nil && l.meter.total < n {
+				t.Logf("late %t: %d calls", late, n-1)
+				break
+			}
+			l.meter.failing = 0
+			checkClaims(t, l, n, report.ImagesDeleted)
+			if got := scripttest.Classes(err); err != nil && !slices.Equal(got, []string{"Unavailable"}) {
+				t.Errorf("call %d (%s): classes %v of %v", n, l.meter.order[n-1], got, err)
+			}
+			if _, err := l.service.ImagesPrune(t.Context(), jettison.PruneOptions{All: true}); err != nil {
+				t.Errorf("call %d failed, and the second try: %v", n, err)
+			}
+			l.collect(t)
+			if names, bytes := l.records(t), l.diskUsage(t); len(names) > 0 || bytes > 0 {
+				t.Errorf("call %d fails, late %t: %v and %d bytes are left after a second try", n, late, names, bytes)
+			}
+		}
+	}
+}
+
+// checkClaims makes sure that what is said to be gone is gone: names, images with all
+// of them, and snapshots.
+func checkClaims(t *testing.T, l *lab, n int, records []jettison.DeleteResponse) {
 	t.Helper()
 	ctx := l.engine.In(t.Context())
 	for _, r := range records {
-		left := false
-		switch {
-		case r.Untagged != "":
-			left = slices.Contains(l.records(t), "docker.io/library/"+r.Untagged)
-		case r.Deleted == id.String():
+		left := slices.Contains(l.records(t), "docker.io/library/"+r.Untagged)
+		if r.Deleted != "" {
 			named, err := l.Services.Images.List(ctx, "target.digest=="+r.Deleted)
-			left = err != nil || len(named) > 0
-		default:
-			_, err := l.Services.Snapshotter(fixture.Snapshotter).Stat(ctx, r.Deleted)
-			left = err == nil
+			_, gone := l.Services.Snapshotter(fixture.Snapshotter).Stat(ctx, r.Deleted)
+			left = err != nil || len(named) > 0 || gone == nil
 		}
 		if left {
 			t.Errorf("call %d (%s) fails: %s is reported, and there; records: %v", n, l.meter.order[n-1], r, records)
