@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -37,6 +38,9 @@ type operation struct {
 	before func(t testing.TB, s *diskstore.Store)
 	// opening tries the steps of Open too.
 	opening bool
+	// background leaves files to the background. What that does comes between
+	// the steps of the actions, or after them, and not twice in the same order.
+	background bool
 	// actions are done one after another, each in its own transaction.
 	actions []action
 	// partly says that an error can come although the records have changed: the
@@ -95,6 +99,13 @@ func options() *diskstore.Options {
 	return &diskstore.Options{Now: func() time.Time { return time.Unix(1_700_000_000, 0) }}
 }
 
+// options are those with which an operation opens its store.
+func (op *operation) options() *diskstore.Options {
+	opts := options()
+	opts.BackgroundRemoval = op.background
+	return opts
+}
+
 // inMemory puts temporary directories where a sync costs nothing, if the machine
 // has such a place: nobody pulls its plug.
 func inMemory(t *testing.T) {
@@ -147,7 +158,7 @@ func newCampaign(t *testing.T, op operation) *campaign {
 	op.prepare(t, filepath.Join(c.fresh, "some", "store"))
 	for n := range len(op.actions) + 1 {
 		dir := c.copy("state")
-		s, err := diskstore.Open(t.Context(), dir, options())
+		s, err := diskstore.Open(t.Context(), dir, op.options())
 		must(t, err)
 		if op.before != nil {
 			op.before(t, s)
@@ -213,7 +224,7 @@ type trial struct {
 	files *faultfs.FS
 	kind  faultfs.Kind
 	step  faultfs.Step // the one that has the fault
-	armed bool
+	armed atomic.Bool
 	done  int // actions that were acknowledged
 	err   error
 }
@@ -226,7 +237,7 @@ func (c *campaign) try(n int, kind faultfs.Kind, crash crash) faultfs.Op {
 	tr := &trial{campaign: c, kind: kind, dir: c.copy("trial"), disk: faultfs.NewDisk(grave)}
 	plan, _ := faultfs.At(n, faultfs.Fault{Kind: kind})
 	tr.files = faultfs.New(tr.disk, func(s faultfs.Step) faultfs.Fault {
-		if !tr.armed {
+		if !tr.armed.Load() {
 			return faultfs.Fault{}
 		}
 		fault := plan(s)
@@ -242,7 +253,7 @@ func (c *campaign) try(n int, kind faultfs.Kind, crash crash) faultfs.Op {
 	}
 	taken, err := tr.disk.Fail(crash.keep)
 	must(c, err)
-	if crash.undone {
+	if crash.undone && tr.step.Op == faultfs.Commit { // with a background it may be another step than the last time
 		tr.undo()
 	}
 	if crash.next > 0 {
@@ -257,8 +268,8 @@ func (c *campaign) try(n int, kind faultfs.Kind, crash crash) faultfs.Op {
 
 // act opens the store, does the actions until one fails, and closes the store.
 func (tr *trial) act() {
-	tr.armed = tr.op.opening
-	s, err := diskstore.OpenFaulty(tr.Context(), tr.dir, options(), tr.files)
+	tr.armed.Store(tr.op.opening)
+	s, err := diskstore.OpenFaulty(tr.Context(), tr.dir, tr.op.options(), tr.files)
 	if err != nil {
 		tr.told(err)
 		return
@@ -267,7 +278,7 @@ func (tr *trial) act() {
 	if tr.op.before != nil {
 		tr.op.before(tr, s)
 	}
-	tr.armed = true
+	tr.armed.Store(true)
 	for _, act := range tr.op.actions {
 		if err := act(tr.Context(), s); err != nil {
 			tr.told(err)
@@ -281,9 +292,13 @@ func (tr *trial) act() {
 // crashAgain lets the process that opens the store next stop in the midst of it.
 func (tr *trial) crashAgain(crash crash) {
 	plan, _ := faultfs.At(crash.next, faultfs.Fault{Kind: faultfs.Stop})
-	s, err := diskstore.OpenFaulty(tr.Context(), tr.dir, options(), faultfs.New(tr.disk, plan))
+	files := faultfs.New(tr.disk, plan)
+	s, err := diskstore.OpenFaulty(tr.Context(), tr.dir, tr.op.options(), files)
 	if err == nil {
-		must(tr, s.Close())
+		err = s.Close()
+	}
+	if !files.Stopped() {
+		must(tr, err)
 	}
 	_, err = tr.disk.Fail(crash.keep)
 	must(tr, err)
@@ -339,7 +354,7 @@ func (tr *trial) again(s *diskstore.Store, act action) {
 
 // goOn does in another process what was not done.
 func (tr *trial) goOn() {
-	s, err := diskstore.OpenFaulty(tr.Context(), tr.dir, options(), faultfs.New(tr.disk, func(faultfs.Step) faultfs.Fault {
+	s, err := diskstore.OpenFaulty(tr.Context(), tr.dir, tr.op.options(), faultfs.New(tr.disk, func(faultfs.Step) faultfs.Fault {
 		return faultfs.Fault{}
 	}))
 	must(tr, err)
@@ -353,7 +368,7 @@ func (tr *trial) goOn() {
 
 // judge opens the store again and looks what is there.
 func (tr *trial) judge() {
-	s, err := diskstore.Open(tr.Context(), tr.dir, options())
+	s, err := diskstore.Open(tr.Context(), tr.dir, tr.op.options())
 	if err != nil {
 		tr.Errorf("the store does not open again: %v", err)
 		return

@@ -60,17 +60,28 @@ func operations() []operation {
 			name: "repair", prepare: unsound, actions: []action{repairs}, partly: true, kept: keptAside,
 			steps: 10,
 		},
+		{name: "history", prepare: with("other", "os"), actions: history(), steps: 50},
+		{name: "open, after a crash, in the background", background: true, opening: true, prepare: crashed, actions: []action{flushes}, steps: 7},
 		{
-			name:    "history",
-			prepare: with("other", "os"),
-			actions: []action{
-				loading("a", "base", "top of a"), loading("b", "base", "top of b"), deletes("a"),
-				loading("a", "base", "top of a"), deletes("b"), deletes("a"), loading("b", "base"),
-			},
-			steps: 50,
+			name: "delete, in the background", background: true,
+			prepare: prepared(loading("base", "os"), loading("app", "os", "middle", "top")),
+			actions: []action{deletes("app"), flushes}, steps: 6,
 		},
+		{name: "prune, in the background", background: true, prepare: many, actions: []action{prunes, flushes}, steps: 25},
+		{name: "history, in the background", background: true, prepare: with("other", "os"), actions: append(history(), flushes), steps: 40},
 	}
 }
+
+// history loads and deletes images that share layers.
+func history() []action {
+	return []action{
+		loading("a", "base", "top of a"), loading("b", "base", "top of b"), deletes("a"),
+		loading("a", "base", "top of a"), deletes("b"), deletes("a"), loading("b", "base"),
+	}
+}
+
+// flushes waits until the background has removed what is left.
+func flushes(ctx context.Context, s *diskstore.Store) error { return s.Flush(ctx) }
 
 // prepared makes a store in which the actions were done.
 func prepared(actions ...action) func(t testing.TB, dir string) {
