@@ -220,15 +220,16 @@ func (p *patient) addFile(beside string, shorter int, data []byte) {
 }
 
 // harmPage alters a byte of a page of the database that begins the file or has
-// entries. Others can lead bbolt in a circle: see package boltkv.
+// entries. Others can lead bbolt in a circle: see package boltkv. So can the one
+// that says where the entries begin, once something is written in a wrong place.
 func (p *patient) harmPage(at int, mask byte) {
 	path := filepath.Join(p.dir, "meta.db")
 	data, err := os.ReadFile(path)
 	must(p, err)
-	const size, leaf = 4096, 2
+	const size, leaf, bucket = 4096, 2, 1
 	var places []int
 	for page := 0; page+size <= len(data); page += size {
-		if page < 2*size || binary.NativeEndian.Uint16(data[page+8:]) == leaf {
+		if page < 2*size || binary.NativeEndian.Uint16(data[page+8:]) == leaf && binary.NativeEndian.Uint32(data[page+16:]) != bucket {
 			places = append(places, page)
 		}
 	}
