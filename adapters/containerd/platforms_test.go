@@ -158,6 +158,23 @@ func TestPlatformThatIsNotThere(t *testing.T) {
 	}
 }
 
+// What an index names by a label it goes on naming when it is written anew, be it there
+// or not: it may be pulled meanwhile.
+func TestPlatformThatMayCome(t *testing.T) {
+	l := newLab(t, nil)
+	o := fixture.NewObject(multi(), fixture.Snapshotter)
+	o.Blobs, o.Chains = o.Blobs[len(o.Blobs)-1:], nil
+	must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/multi:1"))
+	_, err := l.service.ImageDelete(t.Context(), "multi:1", withoutArm())
+	must(t, err)
+	info, err := l.Services.Content.Info(l.engine.In(t.Context()), l.targets(t)[0])
+	must(t, err)
+	want := map[string]string{"containerd.io/gc.ref.content.m.0": multi().Images[0].ManifestDigest().String()}
+	if diff := cmp.Diff(want, info.Labels); diff != "" {
+		t.Errorf("labels of the new index (-want +got):\n%s", diff)
+	}
+}
+
 // The labels of an index may name only some of what it lists and is there, when one
 // platform was imported. An index that is written anew keeps all that it lists.
 func TestPlatformOfPartlyLabelledIndex(t *testing.T) {
