@@ -45,22 +45,20 @@ type fixture struct {
 // stores.
 func newFixture(t testing.TB, driverOptions ...string) *fixture {
 	t.Helper()
-	dir := t.TempDir()
-	f := &fixture{t: t, root: filepath.Join(dir, "root"), runRoot: filepath.Join(dir, "run"), layers: make(map[string]string)}
-	f.Store = f.open(driverOptions...)
-	return f
+	return newFixtureWith(t, storage.StoreOptions{GraphDriverOptions: driverOptions})
 }
 
-// open opens the store anew, as another process does.
-func (f *fixture) open(driverOptions ...string) storage.Store {
-	f.t.Helper()
-	store, err := storage.GetStore(storage.StoreOptions{
-		GraphRoot: f.root, RunRoot: f.runRoot, GraphDriverName: "vfs", GraphDriverOptions: driverOptions,
-	})
-	if err != nil {
-		f.t.Fatalf("open the store: %v", err)
+// newFixtureWith makes an empty store with options of the library.
+func newFixtureWith(t testing.TB, opts storage.StoreOptions) *fixture {
+	t.Helper()
+	dir := t.TempDir()
+	f := &fixture{t: t, root: filepath.Join(dir, "root"), runRoot: filepath.Join(dir, "run"), layers: make(map[string]string)}
+	opts.GraphRoot, opts.RunRoot, opts.GraphDriverName = f.root, f.runRoot, "vfs"
+	var err error
+	if f.Store, err = storage.GetStore(opts); err != nil {
+		t.Fatalf("open the store: %v", err)
 	}
-	return store
+	return f
 }
 
 // backend is the store as an engine sees it.

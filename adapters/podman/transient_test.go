@@ -16,13 +16,7 @@ import (
 // A transient store has its containers in the run root; they are uses like any other,
 // and its locks there are waited for.
 func TestTransient(t *testing.T) {
-	f := newFixture(t)
-	f.Free()
-	var err error
-	f.Store, err = storage.GetStore(storage.StoreOptions{
-		GraphRoot: f.root, RunRoot: f.runRoot, GraphDriverName: "vfs", TransientStore: true,
-	})
-	f.check(err)
+	f := newFixtureWith(t, storage.StoreOptions{TransientStore: true})
 	m := f.image(spec{layers: []string{"os"}, names: []string{"localhost/app:1"}})
 	f.container("c1", m, podmans)
 	f.container("c2", m, podmans, "buildah.json")
@@ -40,7 +34,7 @@ func TestTransient(t *testing.T) {
 	path := filepath.Join(f.runRoot, "vfs-containers", "containers.lock")
 	pid, release := holder(t, path)
 	defer time.AfterFunc(10*time.Second, release).Stop() // or the library waits without end
-	err = f.backend(&podman.Options{LockTimeout: 20 * time.Millisecond}).View(t.Context(), nothing)
+	err := f.backend(&podman.Options{LockTimeout: 20 * time.Millisecond}).View(t.Context(), nothing)
 	checkLocked(t, "View", path, pid, err)
 	release()
 
