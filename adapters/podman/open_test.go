@@ -5,12 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
+	"go.podman.io/storage"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/podman"
@@ -152,6 +154,24 @@ func TestIncomplete(t *testing.T) {
 		_, err = jettison.New(f.backend(nil), nil).ImageDelete(t.Context(), m.id.String(), jettison.RemoveOptions{})
 		check("ImageDelete", err)
 	})
+}
+
+// Layers that are not to outlive the system have a file of their own.
+func TestIncompleteVolatile(t *testing.T) {
+	for name, opts := range map[string]storage.StoreOptions{"root": {}, "run": {TransientStore: true}} {
+		f := newFixtureWith(t, opts)
+		m := f.image(spec{layers: []string{"os"}})
+		dir := filepath.Dir(f.root)
+		path := filepath.Join(dir, name, "vfs-layers", "volatile-layers.json")
+		f.check(os.WriteFile(path, []byte(`[{"id":"half","flags":{"incomplete":true}}]`), 0o600))
+		unchanged(t, dir, func() {
+			_, err := jettison.New(f.backend(nil), nil).PlanDelete(t.Context(), []string{m.id.String()}, jettison.RemoveOptions{})
+			var incomplete *podman.IncompleteError
+			if !errors.As(err, &incomplete) || incomplete.Path != path || !slices.Equal(incomplete.Layers, []string{"half"}) {
+				t.Errorf("incomplete in the %s: got %v, want an IncompleteError of %s", name, err, path)
+			}
+		})
+	}
 }
 
 // A record that cannot be read is damage, and nothing is changed.
