@@ -101,19 +101,24 @@ func TestLayerMeanwhile(t *testing.T) {
 
 // Nor does one of an additional store fail for that, of which layers go one by one.
 func TestLayerMeanwhileOnAdditional(t *testing.T) {
-	_, f, base := additional(t)
-	lower := f.layer(base.topmost, "lower")
-	id := f.topmost("above", f.layer(lower, "upper"))
-	f.check(f.backend(nil).Update(t.Context(), func(stores jettison.Stores) error {
-		f.topmost("beside", f.layer(lower, "beside"))
-		removed, err := stores.Images.Delete(t.Context(), id)
-		if len(removed.Layers) != 1 {
-			t.Errorf("layers that went: got %v, want the upper one", removed.Layers)
+	for came, put := range map[string]func(f *fixture, lower string){
+		"a layer":  func(f *fixture, lower string) { f.topmost("beside", f.layer(lower, "beside")) },
+		"an image": func(f *fixture, lower string) { f.topmost("on it", lower) },
+	} {
+		_, f, base := additional(t)
+		lower := f.layer(base.topmost, "lower")
+		id := f.topmost("above", f.layer(lower, "upper"))
+		f.check(f.backend(nil).Update(t.Context(), func(stores jettison.Stores) error {
+			put(f, lower)
+			removed, err := stores.Images.Delete(t.Context(), id)
+			if len(removed.Layers) != 1 {
+				t.Errorf("layers that went beside %s: got %v, want the upper one", came, removed.Layers)
+			}
+			return err
+		}))
+		if left := f.problems(); len(left) > 0 {
+			t.Errorf("problems beside %s: %q", came, left)
 		}
-		return err
-	}))
-	if left := f.problems(); len(left) > 0 {
-		t.Errorf("problems: %q", left)
 	}
 }
 
