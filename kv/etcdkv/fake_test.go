@@ -31,7 +31,9 @@ type fake struct {
 	calls     map[string]int                        // requests by kind
 	sizes     []int                                 // bytes of each answer to a range
 	// fault, if there is one, says what happens to a transaction.
-	fault func(*pb.TxnRequest) fault
+	fault  func(*pb.TxnRequest) fault
+	stop   func()
+	maxOps int
 	// refuse, if there is one, is the answer to every request.
 	refuse error
 }
@@ -44,6 +46,7 @@ type fault struct {
 	late bool  // done, but only before a later request
 }
 
+// etcd's limits of a transaction.
 const (
 	maxOps   = 128
 	maxBytes = 1.5 * 1024 * 1024
@@ -52,7 +55,7 @@ const (
 // newFake starts a fake, and returns it with its address. It ends with the test.
 func newFake(t testing.TB) (*fake, string) {
 	t.Helper()
-	f := &fake{revision: 1, calls: map[string]int{}}
+	f := &fake{revision: 1, calls: map[string]int{}, maxOps: maxOps}
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -64,10 +67,11 @@ func newFake(t testing.TB) (*fake, string) {
 		defer close(done)
 		_ = server.Serve(l) // ends with Stop
 	}()
-	t.Cleanup(func() {
+	f.stop = func() {
 		server.Stop()
 		<-done
-	})
+	}
+	t.Cleanup(f.stop)
 	return f, l.Addr().String()
 }
 
@@ -154,7 +158,7 @@ func (f *fake) Txn(_ context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error)
 		return nil, err
 	}
 	switch {
-	case max(len(r.Compare), len(r.Success), len(r.Failure)) > maxOps:
+	case max(len(r.Compare), len(r.Success), len(r.Failure)) > f.maxOps:
 		return nil, rpctypes.ErrGRPCTooManyOps
 	case proto.Size(r) > maxBytes:
 		return nil, rpctypes.ErrGRPCRequestTooLarge

@@ -2,7 +2,6 @@ package etcdkv
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -124,23 +123,19 @@ func (db *DB) settled(ctx context.Context) (*snapshot, error) {
 // unsettled returns the changes of the log that the head names, which some entries
 // may show already: none if it names none.
 func (s *snapshot) unsettled(ctx context.Context) (*changes, error) {
-	c, pieces := newChanges(), 0
-	if s.head.pieces == 0 {
-		return c, nil
-	}
-	var damage error
-	err := s.walk(ctx, s.db.keys.log(s.head.base, s.head.token), func(name, value []byte) bool {
-		pieces++
-		damage = readPiece(name, value, c)
-		return damage == nil
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case damage != nil:
-		return nil, damage
-	case pieces != s.head.pieces:
-		return nil, record.Damaged([]byte(s.db.keys.head()), fmt.Sprintf("it names a log of %d pieces, and %d are there", s.head.pieces, pieces))
+	c := newChanges()
+	for n := range s.head.pieces {
+		key := s.db.keys.piece(s.head.base, s.head.token, n)
+		resp, err := s.read(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if len(resp.Kvs) == 0 {
+			return nil, record.Damaged([]byte(key), "it is gone")
+		}
+		if err := readPiece([]byte(key), resp.Kvs[0].Value, c); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }

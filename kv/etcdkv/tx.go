@@ -53,11 +53,7 @@ func (r *reader) Scan(ctx context.Context, prefix []byte) iter.Seq2[kv.Entry, er
 			}
 			return yield(e, nil)
 		})
-		keys := r.snap.db.keys
-		err := r.snap.walk(ctx, keys.entry(prefix), func(name, value []byte) bool {
-			return m.stored(kv.Entry{Key: keys.entryOf(name), Value: value})
-		})
-		if err != nil {
+		if err := r.snap.walk(ctx, prefix, m.stored); err != nil {
 			return err
 		}
 		m.rest()
