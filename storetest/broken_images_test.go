@@ -15,6 +15,11 @@ import (
 )
 
 func brokenImages() []broken {
+	return slices.Concat(brokenRecords(), brokenLists(), brokenDeletions())
+}
+
+// brokenRecords are stores that read single images wrongly.
+func brokenRecords() []broken {
 	return []broken{
 		breaking("forgets labels", map[string]string{"images/get": "labels and topmost layer"}, func(f *fakes) {
 			get := f.images.get
@@ -54,6 +59,13 @@ func brokenImages() []broken {
 				return id, reclass(err)
 			}
 		}),
+		remembering("hands out its own labels", map[string]string{"images/owned": "belongs to the caller"}, shareLabels),
+	}
+}
+
+// brokenLists are stores that look for images wrongly.
+func brokenLists() []broken {
+	return []broken{
 		breaking("searches without order", map[string]string{"images/search": "sorted"}, func(f *fakes) {
 			f.images.search = reversed(f.images.search)
 		}),
@@ -80,6 +92,24 @@ func brokenImages() []broken {
 			all := f.images.all
 			f.images.all = func(ctx context.Context) iter.Seq2[imagestore.Image, error] { return backwards(all(ctx)) }
 		}),
+		breaking("skips unreadable records", map[string]string{"unreadable/all": "goes on"}, func(f *fakes) {
+			all := f.images.all
+			f.images.all = func(ctx context.Context) iter.Seq2[imagestore.Image, error] {
+				return func(yield func(imagestore.Image, error) bool) {
+					for img, err := range all(ctx) {
+						if !errors.Is(err, jettison.ErrInternal) && !yield(img, err) {
+							return
+						}
+					}
+				}
+			}
+		}),
+	}
+}
+
+// brokenDeletions are stores that delete images wrongly.
+func brokenDeletions() []broken {
+	return []broken{
 		breaking("links to a deleted parent stay", map[string]string{"images/delete parent": "links from the children"}, keepParents),
 		breaking("deletes what is not there", map[string]string{"images/delete missing": "of two deletions only one succeeds"}, func(f *fakes) {
 			remove := f.images.remove
@@ -99,18 +129,6 @@ func brokenImages() []broken {
 				return imagestore.Removed{}, err
 			}
 		}),
-		breaking("skips unreadable records", map[string]string{"unreadable/all": "goes on"}, func(f *fakes) {
-			all := f.images.all
-			f.images.all = func(ctx context.Context) iter.Seq2[imagestore.Image, error] {
-				return func(yield func(imagestore.Image, error) bool) {
-					for img, err := range all(ctx) {
-						if !errors.Is(err, jettison.ErrInternal) && !yield(img, err) {
-							return
-						}
-					}
-				}
-			}
-		}),
 		breaking("cannot delete unreadable records", map[string]string{
 			"unreadable/delete": "removed all the same", "unreadable/by ID": "deleted by its full ID",
 		}, func(f *fakes) {
@@ -122,7 +140,6 @@ func brokenImages() []broken {
 				return remove(ctx, id)
 			}
 		}),
-		remembering("hands out its own labels", map[string]string{"images/owned": "belongs to the caller"}, shareLabels),
 	}
 }
 

@@ -13,6 +13,17 @@ import (
 
 func brokenNamed() []broken {
 	undone := aroundWhole(func(b jettison.Backend) jettison.Backend { return &committing{b} })
+	return append(slices.Concat(wrongNamedDeletions(), hastyNamedDeletions()), []broken{
+		{
+			name: "removes images with their names through a view", fails: map[string]string{"named/view": "changes nothing"},
+			config: aroundWhole(func(b jettison.Backend) jettison.Backend { return &open{b} }),
+		},
+		{name: "cannot bring images with their names back", config: undone, fails: map[string]string{"named/rollback": "is there"}},
+	}...)
+}
+
+// wrongNamedDeletions do not do or not say what they should.
+func wrongNamedDeletions() []broken {
 	return []broken{
 		namedDeletion("leaves the references of an image", map[string]string{"named/delete": "as a call for each reference"},
 			func(f *ableFakes) namedDeleting {
@@ -48,6 +59,12 @@ func brokenNamed() []broken {
 					return untagged, removed, err
 				}
 			}),
+	}
+}
+
+// hastyNamedDeletions begin before they may, or in another order.
+func hastyNamedDeletions() []broken {
+	return []broken{
 		namedDeletion("removes the image before it looks at the references", map[string]string{"named/other image": "the image is there"},
 			func(f *ableFakes) namedDeleting {
 				return func(ctx context.Context, id digest.Digest, refs []named) (int, imagestore.Removed, error) {
@@ -90,11 +107,6 @@ func brokenNamed() []broken {
 					return whole(context.WithoutCancel(ctx), id, refs)
 				}
 			}),
-		{
-			name: "removes images with their names through a view", fails: map[string]string{"named/view": "changes nothing"},
-			config: aroundWhole(func(b jettison.Backend) jettison.Backend { return &open{b} }),
-		},
-		{name: "cannot bring images with their names back", config: undone, fails: map[string]string{"named/rollback": "is there"}},
 	}
 }
 
