@@ -1,6 +1,8 @@
 package containerd_test
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -58,6 +60,18 @@ type damaged struct {
 	truncated, altered bool
 }
 
+// do damages the target, whose file it is.
+func (d damaged) do(t *testing.T, path string) {
+	t.Helper()
+	if d.truncated {
+		must(t, os.Truncate(path, 10))
+	}
+	if d.altered {
+		must(t, os.Chmod(path, 0o600))
+		must(t, os.WriteFile(path, []byte(`{"config":{}}`), 0o600))
+	}
+}
+
 func damagedDocuments() map[string]damaged {
 	index := func(text string) damaged { return damaged{object: objectOf(ocispec.MediaTypeImageIndex, []byte(text))} }
 	manifest := func(text string) damaged {
@@ -96,14 +110,7 @@ func TestDamagedDocuments(t *testing.T) {
 			l := newLab(t, nil)
 			l.pull(t, "web", []string{"b"}, "docker.io/library/web:1")
 			must(t, l.engine.Pull(t.Context(), damage.object, "", "docker.io/library/app:1"))
-			if damage.truncated {
-				must(t, os.Truncate(l.Blob(damage.object.Target.Digest), 10))
-			}
-			if damage.altered {
-				path := l.Blob(damage.object.Target.Digest)
-				must(t, os.Chmod(path, 0o600))
-				must(t, os.WriteFile(path, []byte(`{"config":{}}`), 0o600))
-			}
+			damage.do(t, l.Blob(damage.object.Target.Digest))
 			checkUnreadable(t, l.service, damage.object.Target.Digest)
 			if diff := cmp.Diff([]string{"docker.io/library/web:1"}, l.records(t)); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
@@ -154,6 +161,29 @@ func TestForgottenDocuments(t *testing.T) {
 		}
 		if got := l.backend.Remembered(); got > limit/100 { // no document is that small
 			t.Errorf("limit %d: %d documents are remembered", limit, got)
+		}
+	}
+}
+
+// An image that says by its manifest that it is about another one is about it as long
+// as nothing of it is unpacked: what can be run is for its own sake.
+func TestUnpackedImageIsAboutNothing(t *testing.T) {
+	for _, unpacked := range []bool{false, true} {
+		l := newLab(t, nil)
+		id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+		made := storetest.Spec{Name: "about", Layers: []string{"about"}}.Image()
+		made.Manifest = bytes.Replace(fixture.Manifest(made), []byte("{"),
+			fmt.Appendf(nil, `{"subject":{"mediaType":%q,"digest":%q,"size":1},`, ocispec.MediaTypeImageManifest, id), 1)
+		o := fixture.NewObject(made, fixture.Snapshotter)
+		if !unpacked {
+			o.Chains = nil
+		}
+		must(t, l.engine.Pull(t.Context(), o, ""))
+		records, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{})
+		must(t, err)
+		went := slices.Contains(records, jettison.DeleteResponse{Deleted: o.Target.Digest.String()})
+		if went == unpacked {
+			t.Errorf("unpacked: %t, it goes with what it says that it is about: %t", unpacked, went)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package containerd_test
 
 import (
+	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,12 +157,39 @@ func TestOlderDaemonsAreAskedFirst(t *testing.T) {
 	}
 }
 
+// older are images of a daemon that removes a name whatever it names.
+type older struct{ images.Store }
+
+func (s older) Delete(ctx context.Context, name string, _ ...images.DeleteOpt) error {
+	return s.Store.Delete(ctx, name)
+}
+
+// Of two records that are one reference, another program may remove one at the same
+// time: the reference has gone then, and so has the image.
+func TestOneSpellingGoesMeanwhile(t *testing.T) {
+	l := newLab(t, nil)
+	l.pull(t, "app", []string{"os"}, "docker.io/library/app:1", "app:1")
+	var once sync.Once
+	l.meter.before = func(name string) {
+		if name == "images.Delete" {
+			once.Do(func() { must(t, l.Services.Images.Delete(l.engine.In(t.Context()), "app:1")) })
+		}
+	}
+	records, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{})
+	if err != nil || len(records) != 3 {
+		t.Errorf("got %v, %v, want a name, an image and a layer", records, err)
+	}
+}
+
 // A name that has moved since it was looked at stays, and the error is NotFound,
 // with an old daemon as with a new one.
 func TestMovedNamesStay(t *testing.T) {
 	for _, version := range []string{"", "1.6.20"} {
 		l := newLab(t, nil)
 		l.Services.Version = version
+		if version != "" {
+			l.Services.Images = older{l.Services.Images}
+		}
 		l.open(t, nil)
 		id := l.pull(t, "old", []string{"os"}, "docker.io/library/app:1")
 		next := l.pull(t, "new", []string{"os"}, "docker.io/library/new:1")
