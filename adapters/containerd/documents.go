@@ -43,41 +43,46 @@ type document struct {
 	RootFS  *struct {
 		DiffIDs []digest.Digest `json:"diff_ids"`
 	} `json:"rootfs"`
-	diffIDs map[digest.Digest]digest.Digest // by chain ID
+	// diffIDs are those of a configuration, by chain ID.
+	diffIDs func() map[digest.Digest]digest.Digest
 }
 
 // parseDocument reads a document. "config" is a descriptor in a manifest and the
 // parameters of a container in a configuration.
 func parseDocument(data []byte) (*document, error) {
-	var doc document
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return nil, err
-	}
-	var config struct {
-		Config struct {
+	var doc struct {
+		document
+		Either struct {
 			ocispec.Descriptor
 			Labels map[string]string `json:"Labels"`
 		} `json:"config"`
 	}
-	if err := json.Unmarshal(data, &config); err != nil {
+	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, err
 	}
-	if config.Config.Digest != "" {
-		doc.Config = &config.Config.Descriptor
+	if doc.Either.Digest != "" {
+		doc.Config = &doc.Either.Descriptor
 	}
-	if len(config.Config.Labels) > 0 {
-		doc.Labels = config.Config.Labels
+	if len(doc.Either.Labels) > 0 {
+		doc.Labels = doc.Either.Labels
 	}
 	if len(doc.OSFeatures) == 0 {
 		doc.OSFeatures = nil
 	}
-	if doc.RootFS != nil {
-		doc.diffIDs = make(map[digest.Digest]digest.Digest)
-		for i, chain := range identity.ChainIDs(slices.Clone(doc.RootFS.DiffIDs)) {
-			doc.diffIDs[chain] = doc.RootFS.DiffIDs[i]
-		}
+	doc.diffIDs = sync.OnceValue(doc.chains)
+	return &doc.document, nil
+}
+
+// chains are the diff IDs by chain ID, which take a hash each.
+func (d *document) chains() map[digest.Digest]digest.Digest {
+	if d.RootFS == nil {
+		return nil
 	}
-	return &doc, nil
+	found := make(map[digest.Digest]digest.Digest)
+	for i, chain := range identity.ChainIDs(slices.Clone(d.RootFS.DiffIDs)) {
+		found[chain] = d.RootFS.DiffIDs[i]
+	}
+	return found
 }
 
 // documents remember what was read: a digest means one thing for ever. When they

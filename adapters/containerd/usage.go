@@ -120,7 +120,7 @@ func (s *state) diffID(ctx context.Context, l *layer) (digest.Digest, error) {
 	var damage *damageError
 	switch {
 	case err == nil:
-		return config.diffIDs[l.ChainID], nil
+		return config.diffIDs()[l.ChainID], nil
 	case class.Is(err, class.NotFound), errors.As(err, &damage):
 		return "", nil
 	}
