@@ -8,7 +8,6 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
@@ -121,21 +120,16 @@ func (s imageStore) All(ctx context.Context) iter.Seq2[imagestore.Image, error] 
 }
 
 // readAhead reads the documents of images, several at once. What fails is read
-// again by whoever needs it.
+// again by whoever needs it, and so is what a context that has ended left out.
 func (s *state) readAhead(ctx context.Context, ids []digest.Digest) {
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for _, id := range ids {
-		img := s.images[id]
-		if _, known := s.backend.docs.get(id); known || img == nil {
-			continue
-		}
-		group.Go(func() error {
-			_, _ = s.record(ctx, img)
-			return nil
-		})
-	}
-	_ = group.Wait() // there are no errors
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id digest.Digest) bool {
+		_, known := s.backend.docs.get(id)
+		return known
+	})
+	_ = several(ctx, len(ids), func(ctx context.Context, i int) error {
+		_, _ = s.record(ctx, s.images[ids[i]])
+		return nil
+	})
 }
 
 // Delete removes every record of the image, and the leases of this package on it,

@@ -10,11 +10,7 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 )
-
-// atOnce is how many questions are asked of a daemon at once.
-const atOnce = 16
 
 // uses are what keeps images busy, as the lists have it.
 type uses struct {
@@ -144,26 +140,19 @@ func (s *state) listLeases(ctx context.Context) ([]lease, error) {
 		return nil, failed("list leases", err)
 	}
 	found := make([]lease, len(records))
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for i, record := range records {
-		found[i].Lease = record
-		if !isOurs(record) && s.backend.hasExpired(record) {
-			continue
-		}
-		group.Go(func() error {
-			resources, err := manager.ListResources(ctx, record)
-			if err != nil && !isMissing(err) {
-				return failed("list what lease "+record.ID+" holds", err)
-			}
-			found[i].hold(resources)
+	err = several(ctx, len(records), func(ctx context.Context, i int) error {
+		found[i].Lease = records[i]
+		if !isOurs(records[i]) && s.backend.hasExpired(records[i]) {
 			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return found, nil
+		}
+		resources, err := manager.ListResources(ctx, records[i])
+		if err != nil && !isMissing(err) {
+			return failed("list what lease "+records[i].ID+" holds", err)
+		}
+		found[i].hold(resources)
+		return nil
+	})
+	return found, err
 }
 
 // hold notes what a lease holds.

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/internal/class"
@@ -105,25 +104,23 @@ func (s *state) relate(ctx context.Context) (*relations, error) {
 // addSubjects notes what the targets say that they are about; they are read several
 // at once. One that is missing or damaged is about nothing that can be known.
 func (s *state) addSubjects(ctx context.Context, r *relations) error {
-	var mu sync.Mutex
-	var group errgroup.Group
-	group.SetLimit(atOnce)
+	var asked []*image
 	for id, img := range s.images {
-		if len(s.graph.own(id).tops) > 0 {
-			continue
+		if len(s.graph.own(id).tops) == 0 {
+			asked = append(asked, img)
 		}
-		group.Go(func() error {
-			doc, err := s.document(ctx, img.target)
-			if err == nil && doc.Subject != nil && doc.Subject.Digest.Validate() == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				r.subjects[id] = doc.Subject.Digest
-			}
-			if class.Is(err, class.Unavailable) {
-				return err
-			}
-			return nil
-		})
 	}
-	return group.Wait()
+	var mu sync.Mutex
+	return several(ctx, len(asked), func(ctx context.Context, i int) error {
+		doc, err := s.document(ctx, asked[i].target)
+		if err == nil && doc.Subject != nil && doc.Subject.Digest.Validate() == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			r.subjects[asked[i].id()] = doc.Subject.Digest
+		}
+		if class.Is(err, class.Unavailable) {
+			return err
+		}
+		return nil
+	})
 }

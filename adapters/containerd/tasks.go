@@ -7,7 +7,6 @@ import (
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types/task"
-	"golang.org/x/sync/errgroup"
 )
 
 // Tasks knows which containers run.
@@ -34,23 +33,20 @@ func (d daemonTasks) Running(ctx context.Context, containers []string) ([]string
 	}
 	var mu sync.Mutex
 	var running []string
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for _, id := range containers {
-		group.Go(func() error {
-			isRunning, known := told[id]
-			if !known {
-				isRunning = d.mayRun(ctx, id)
-			}
-			if isRunning {
-				mu.Lock()
-				defer mu.Unlock()
-				running = append(running, id)
-			}
-			return ctx.Err()
-		})
-	}
-	return running, failed("look at tasks", group.Wait())
+	err = several(ctx, len(containers), func(ctx context.Context, i int) error {
+		id := containers[i]
+		isRunning, known := told[id]
+		if !known {
+			isRunning = d.mayRun(ctx, id)
+		}
+		if isRunning {
+			mu.Lock()
+			defer mu.Unlock()
+			running = append(running, id)
+		}
+		return ctx.Err()
+	})
+	return running, failed("look at tasks", err)
 }
 
 // mayRun reports whether a container has a process, or nobody can tell.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/jettison-oci/jettison/internal/class"
 )
@@ -85,17 +84,14 @@ func (s *state) measure(ctx context.Context, key snapshotKey) (int64, error) {
 // measureAll measures every layer, several at once. What fails is measured again
 // by whoever needs it.
 func (s *state) measureAll(ctx context.Context) {
-	var group errgroup.Group
-	group.SetLimit(atOnce)
+	var keys []snapshotKey
 	for chain := range s.graph.layers {
-		for _, key := range s.graph.tree.named(chain) {
-			group.Go(func() error {
-				_, _ = s.measure(ctx, key)
-				return nil
-			})
-		}
+		keys = append(keys, s.graph.tree.named(chain)...)
 	}
-	_ = group.Wait() // there are no errors
+	_ = several(ctx, len(keys), func(ctx context.Context, i int) error {
+		_, _ = s.measure(ctx, keys[i])
+		return nil
+	})
 }
 
 // named are the snapshots of this name, whatever snapshotter has them.
