@@ -24,8 +24,8 @@ const (
 // An image is a target with all its names.
 type image struct {
 	target ocispec.Descriptor
-	// names are the records that name the target, by name.
-	names map[string]images.Image
+	// records are those that name the target, sorted by name.
+	records []*images.Image
 	// refs are the references among them, sorted, and the names of each: more than
 	// one when they differ only in how they are written.
 	refs []named
@@ -35,9 +35,10 @@ type image struct {
 	parent digest.Digest
 }
 
-// A named is a reference with the records that are it.
+// A named is a reference with the names of the records that are it.
 type named struct {
 	ref   reference.Named
+	full  string // of the reference
 	names []string
 }
 
@@ -45,8 +46,9 @@ func (img *image) id() digest.Digest { return img.target.Digest }
 
 // namesOf are the records of a reference.
 func (img *image) namesOf(ref reference.Named) []string {
+	text := full(ref)
 	for _, n := range img.refs {
-		if n.ref.String() == full(ref) {
+		if n.full == text {
 			return slices.Clone(n.names)
 		}
 	}
@@ -55,7 +57,7 @@ func (img *image) namesOf(ref reference.Named) []string {
 
 // pinned reports whether a record is protected as Kubernetes does it.
 func (img *image) pinned() bool {
-	for _, record := range img.names {
+	for _, record := range img.records {
 		if record.Labels[pinnedLabel] == pinnedValue {
 			return true
 		}
@@ -66,8 +68,8 @@ func (img *image) pinned() bool {
 // lastsWithout reports whether another record than these keeps the image, and does
 // not go by itself.
 func (img *image) lastsWithout(names []string) bool {
-	for name, record := range img.names {
-		if _, expires := record.Labels[gcExpire]; !expires && !slices.Contains(names, name) {
+	for _, record := range img.records {
+		if _, expires := record.Labels[gcExpire]; !expires && !slices.Contains(names, record.Name) {
 			return true
 		}
 	}
@@ -76,11 +78,10 @@ func (img *image) lastsWithout(names []string) bool {
 
 // sorted are the names in order.
 func (img *image) sorted() []string {
-	names := make([]string, 0, len(img.names))
-	for name := range img.names {
-		names = append(names, name)
+	names := make([]string, 0, len(img.records))
+	for _, record := range img.records {
+		names = append(names, record.Name)
 	}
-	slices.Sort(names)
 	return names
 }
 
@@ -90,6 +91,10 @@ func isDangling(name string) bool { return strings.HasPrefix(name, danglingPrefi
 // isBareID reports whether a name is the ID of an image, as Kubernetes gives it:
 // the digest of its configuration.
 func isBareID(name string) bool {
+	algorithm, _, _ := strings.Cut(name, ":")
+	if !digest.Algorithm(algorithm).Available() { // a look-up that spares most names an expression
+		return false
+	}
 	_, err := digest.Parse(name)
 	return err == nil
 }
@@ -110,19 +115,12 @@ func parseName(name string) (reference.Named, bool) {
 
 // index puts the records together: images by target, and references.
 func (s *state) index(records []images.Image) {
-	s.images = make(map[digest.Digest]*image)
-	s.refs = make(map[string]*image)
-	s.names = make(map[string]*image)
+	s.images = make(map[digest.Digest]*image, len(records))
+	s.refs = make(map[string]*image, len(records))
+	s.names = make(map[string]*image, len(records))
 	s.children = make(map[digest.Digest][]digest.Digest)
-	for _, record := range records {
-		id := record.Target.Digest
-		img := s.images[id]
-		if img == nil {
-			img = &image{target: record.Target, names: make(map[string]images.Image)}
-			s.images[id] = img
-		}
-		img.names[record.Name] = record
-		s.names[record.Name] = img
+	for i := range records {
+		s.addRecord(&records[i])
 	}
 	for _, n := range canonicalFirst(records) {
 		img := s.images[n.record.Target.Digest]
@@ -133,16 +131,35 @@ func (s *state) index(records []images.Image) {
 		}
 	}
 	for _, img := range s.images {
-		slices.SortFunc(img.refs, func(a, b named) int { return strings.Compare(a.ref.String(), b.ref.String()) })
+		slices.SortFunc(img.refs, func(a, b named) int { return strings.Compare(a.full, b.full) })
 		slices.Sort(img.unparsed)
 	}
 }
 
+// addRecord notes that a record names its target.
+func (s *state) addRecord(record *images.Image) {
+	img := s.images[record.Target.Digest]
+	if img == nil {
+		img = &image{target: record.Target}
+		s.images[img.id()] = img
+	}
+	s.names[record.Name] = img
+	i, known := slices.BinarySearchFunc(img.records, record.Name, func(r *images.Image, name string) int {
+		return strings.Compare(r.Name, name)
+	})
+	if known {
+		img.records[i] = record
+		return
+	}
+	img.records = slices.Insert(img.records, i, record)
+}
+
 // A parsed is a record with what its name is.
 type parsed struct {
-	record images.Image
+	record *images.Image
 	ref    reference.Named // nil when the name is no reference
 	full   string          // of the reference
+	keeps  bool            // the name is none, and keeps the image all the same
 }
 
 // canonicalFirst puts the records whose name is the full form of its reference
@@ -150,10 +167,11 @@ type parsed struct {
 // the same, the first has the reference.
 func canonicalFirst(records []images.Image) []parsed {
 	all := make([]parsed, 0, len(records))
-	for _, record := range records {
-		n := parsed{record: record}
-		if !isDangling(record.Name) && !isBareID(record.Name) {
-			if ref, ok := parseName(record.Name); ok {
+	for i := range records {
+		n := parsed{record: &records[i]}
+		n.keeps = isDangling(n.record.Name) || isBareID(n.record.Name)
+		if !n.keeps {
+			if ref, ok := parseName(n.record.Name); ok {
 				n.ref, n.full = ref, ref.String()
 			}
 		}
@@ -176,7 +194,7 @@ func canonicalFirst(records []images.Image) []parsed {
 func (s *state) addName(img *image, n parsed) {
 	name := n.record.Name
 	if n.ref == nil {
-		if !isDangling(name) && !isBareID(name) {
+		if !n.keeps {
 			img.unparsed = append(img.unparsed, name)
 		}
 		return
@@ -184,9 +202,9 @@ func (s *state) addName(img *image, n parsed) {
 	switch holder := s.refs[n.full]; holder {
 	case nil:
 		s.refs[n.full] = img
-		img.refs = append(img.refs, named{n.ref, []string{name}})
+		img.refs = append(img.refs, named{n.ref, n.full, []string{name}})
 	case img:
-		i := slices.IndexFunc(img.refs, func(other named) bool { return other.ref.String() == n.full })
+		i := slices.IndexFunc(img.refs, func(other named) bool { return other.full == n.full })
 		img.refs[i].names = append(img.refs[i].names, name)
 	default: // the reference means another image, and nothing means this name
 		img.unparsed = append(img.unparsed, name)
@@ -195,19 +213,19 @@ func (s *state) addName(img *image, n parsed) {
 
 // forget notes that a record is gone. The image goes with the last one.
 func (s *state) forget(img *image, name string) {
-	delete(img.names, name)
+	img.records = slices.DeleteFunc(img.records, func(r *images.Image) bool { return r.Name == name })
 	delete(s.names, name)
 	for i := range img.refs {
 		img.refs[i].names = slices.DeleteFunc(img.refs[i].names, func(n string) bool { return n == name })
 	}
 	img.refs = slices.DeleteFunc(img.refs, func(n named) bool {
 		if len(n.names) == 0 {
-			delete(s.refs, n.ref.String())
+			delete(s.refs, n.full)
 		}
 		return len(n.names) == 0
 	})
 	img.unparsed = slices.DeleteFunc(img.unparsed, func(n string) bool { return n == name })
-	if len(img.names) == 0 {
+	if len(img.records) == 0 {
 		delete(s.images, img.id())
 	}
 }

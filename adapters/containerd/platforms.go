@@ -42,7 +42,8 @@ func (s *state) after(old *image, made *rewritten) (*state, error) {
 	later := &state{backend: s.backend, readOnly: true, uses: s.uses, unwritten: make(map[digest.Digest]*document)}
 	var records []images.Image
 	for _, img := range s.images {
-		for _, record := range img.names {
+		for _, named := range img.records {
+			record := *named
 			if img == old {
 				record = retargeted(record, made.target)
 			}
@@ -140,8 +141,8 @@ func (s imageStore) rename(ctx context.Context, img *image, made *rewritten) err
 			return failed("write "+blob.digest.String(), err)
 		}
 	}
-	for _, name := range img.sorted() {
-		if err := s.retarget(ctx, img, name, made.target); err != nil {
+	for _, record := range img.records {
+		if err := s.retarget(ctx, img, *record, made.target); err != nil {
 			return err
 		}
 	}
@@ -168,8 +169,8 @@ func (s imageStore) writeBlob(ctx context.Context, blob newBlobData) error {
 
 // retarget lets a name that has the image as its target name another one. The
 // record of Docker for an image without a name has another name then.
-func (s imageStore) retarget(ctx context.Context, img *image, name string, target ocispec.Descriptor) error {
-	record := img.names[name]
+func (s imageStore) retarget(ctx context.Context, img *image, record images.Image, target ocispec.Descriptor) error {
+	name := record.Name
 	now, err := s.backend.services.Images.Get(s.here(ctx), name)
 	if err != nil {
 		return failed("look at "+name, err)

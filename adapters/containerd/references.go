@@ -72,7 +72,7 @@ func (s referenceStore) All(ctx context.Context) iter.Seq2[refstore.Association,
 			if !ok {
 				continue // it went while others were looked at
 			}
-			i := slices.IndexFunc(img.refs, func(n named) bool { return n.ref.String() == name })
+			i := slices.IndexFunc(img.refs, func(n named) bool { return n.full == name })
 			if !yield(refstore.Association{Ref: img.refs[i].ref, ID: img.id()}, nil) {
 				return
 			}

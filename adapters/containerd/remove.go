@@ -66,8 +66,7 @@ func (s *state) keepDangling(ctx context.Context, img *image) error {
 	if err != nil {
 		return err
 	}
-	img.names[record.Name] = made
-	s.names[record.Name] = img
+	s.addRecord(&made)
 	return nil
 }
 
@@ -124,8 +123,8 @@ func (s *state) referBack(ctx context.Context, img *image, labels map[string]str
 // without those by which a record goes by itself.
 func (img *image) labels() map[string]string {
 	labels := make(map[string]string)
-	for _, name := range img.sorted() {
-		maps.Copy(labels, img.names[name].Labels)
+	for _, record := range img.records {
+		maps.Copy(labels, record.Labels)
 	}
 	maps.DeleteFunc(labels, func(label, _ string) bool {
 		return label == images.AnnotationImageName || label == ocispec.AnnotationRefName ||

@@ -55,7 +55,9 @@ func (s *state) load(ctx context.Context) error {
 func (s *state) records() []images.Image {
 	var all []images.Image
 	for _, img := range s.images {
-		all = append(all, slices.Collect(maps.Values(img.names))...)
+		for _, record := range img.records {
+			all = append(all, *record)
+		}
 	}
 	return all
 }
