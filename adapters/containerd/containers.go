@@ -67,7 +67,7 @@ func (s *state) resolveUses(ctx context.Context) (*resolved, error) {
 	}
 	for _, id := range s.ids() {
 		for _, top := range g.own(id).tops {
-			r.byTop[top] = append(r.byTop[top], id)
+			r.byTop[top.ChainID] = append(r.byTop[top.ChainID], id)
 		}
 	}
 	s.addLeases(r)
@@ -139,7 +139,7 @@ func (s *state) meant(c container, text string) []digest.Digest {
 		if s.images[id] != nil {
 			return []digest.Digest{id}
 		}
-		if found := s.others("", slices.Clone(s.graph.having[id])); len(found) > 0 {
+		if found := s.others("", slices.Clone(s.graph.having(id))); len(found) > 0 {
 			return found
 		}
 	}

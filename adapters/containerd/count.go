@@ -11,32 +11,33 @@ import (
 // layers above, and at most one more for everything else.
 func (g *graph) count(s *state, u *uses) {
 	ids := s.ids()
-	g.unpacked(ids)
-	g.needed(ids)
+	g.link()
+	g.findOwned(ids)
 	for _, id := range ids {
-		g.hold(g.owned[id], 1)
-		for _, dgst := range g.owned[id].content {
-			g.having[dgst] = append(g.having[dgst], id)
+		o := g.owned[id]
+		o.hold(1)
+		for _, b := range o.content {
+			b.images = append(b.images, id)
 		}
 	}
 	for _, l := range g.layers {
-		if below := g.layers[l.Parent]; below != nil {
-			below.Holders++
+		if l.below != nil {
+			l.below.Holders++
 		}
-		if l.content != "" {
-			g.held[l.content]++
+		if l.content != nil {
+			l.content.holders++
 		}
 	}
 	g.holdOutside(s, u)
 }
 
 // hold adds n holders to what an image needs.
-func (g *graph) hold(o owned, n int) {
-	for _, dgst := range o.content {
-		g.held[dgst] += n
+func (o owned) hold(n int) {
+	for _, b := range o.content {
+		b.holders += n
 	}
 	for _, top := range o.tops {
-		g.layers[top].Holders += n
+		top.Holders += n
 	}
 }
 
@@ -64,17 +65,17 @@ func (g *graph) holdOutside(s *state, u *uses) {
 	}
 	o.addRoots(g)
 	held := make(map[digest.Digest]bool)
+	maps.Copy(held, g.shared)
 	for _, dgst := range o.flat {
 		held[dgst] = true
 	}
-	g.reach(o.roots, func(dgst digest.Digest, b *blob) {
-		held[dgst] = true
+	for _, b := range g.reach(o.roots...) {
+		held[b.digest] = true
 		o.snapshots = append(o.snapshots, b.snapshots...)
-	})
-	maps.Copy(held, g.shared)
+	}
 	for dgst := range held {
-		if g.blobs[dgst] != nil {
-			g.held[dgst]++
+		if b := g.blobs[dgst]; b != nil {
+			b.holders++
 		}
 	}
 	g.holdSnapshots(o.snapshots)

@@ -29,42 +29,47 @@ type graph struct {
 	blobs  map[digest.Digest]*blob
 	layers map[digest.Digest]*layer // by chain ID
 	tree   *tree
-	owned  map[digest.Digest]owned           // what images need, by target
-	held   map[digest.Digest]int             // holders of content
-	having map[digest.Digest][]digest.Digest // images that have content beside that of layers
-	shared map[digest.Digest]bool            // content that other namespaces have too
-	rooted map[snapshotKey]bool              // snapshots that something else than an image holds
+	owned  map[digest.Digest]owned  // what images need, by target
+	shared map[digest.Digest]bool   // content that other namespaces have too
+	rooted map[snapshotKey]bool     // snapshots that something else than an image holds
+	chains map[snapshotKey][]*layer // of the snapshots that manifests are unpacked to
 }
 
 // A layer is a snapshot of an image, whatever snapshotters have it.
 type layer struct {
 	imagestore.Layer
-	// content is what it was unpacked from, if its images agree on that.
-	content digest.Digest
+	below *layer // nil for the lowest
+	// content is what it was unpacked from, if its images agree on that; else nil.
+	content *blob
+	claimed bool // by an image that says what it was unpacked from
 	// config is a configuration that is unpacked to it.
 	config digest.Digest
 }
 
 // A blob is content with what it refers to.
 type blob struct {
+	digest    digest.Digest
 	size      int64
 	refs      []blobRef
 	snapshots []snapshotKey
 	root      bool
-	top       digest.Digest // of a manifest: the topmost layer that it is unpacked to
+	top       *layer // of a manifest: the topmost layer that it is unpacked to, or nil
+	holders   int
+	images    []digest.Digest // those that have it, but for that of their layers
 }
 
 // A blobRef is a label that names other content.
 type blobRef struct {
 	label string
 	to    digest.Digest
+	blob  *blob // nil when it is not there
 }
 
 // An owned is what an image needs: its content but for that of its layers, and
-// the chain IDs of the topmost of those.
+// the topmost of those.
 type owned struct {
-	content []digest.Digest
-	tops    []digest.Digest
+	content []*blob
+	tops    []*layer
 }
 
 // loadGraph looks at all content and all snapshots of the namespace, once.
@@ -106,13 +111,12 @@ func newGraph() *graph {
 		blobs:  make(map[digest.Digest]*blob),
 		layers: make(map[digest.Digest]*layer),
 		owned:  make(map[digest.Digest]owned),
-		held:   make(map[digest.Digest]int),
-		having: make(map[digest.Digest][]digest.Digest),
+		chains: make(map[snapshotKey][]*layer),
 	}
 }
 
 func newBlob(info content.Info) *blob {
-	b := &blob{size: info.Size}
+	b := &blob{digest: info.Digest, size: info.Size}
 	for label, value := range info.Labels {
 		switch {
 		case label == gcRoot:
@@ -121,7 +125,7 @@ func newBlob(info content.Info) *blob {
 			name, _, _ := strings.Cut(strings.TrimPrefix(label, gcRefSnapshot), "/")
 			b.snapshots = append(b.snapshots, snapshotKey{name, value})
 		case label == gcRefContent, strings.HasPrefix(label, gcRefContent+"."), strings.HasPrefix(label, gcRefContent+"/"):
-			b.refs = append(b.refs, blobRef{label, digest.Digest(value)})
+			b.refs = append(b.refs, blobRef{label: label, to: digest.Digest(value)})
 		}
 	}
 	slices.SortFunc(b.refs, func(a, b blobRef) int { return compareLabels(a.label, b.label) })
@@ -136,103 +140,141 @@ func compareLabels(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// reach calls visit for the content that is reached from these digests and is
-// there, each once, what comes first before what it refers to.
-func (g *graph) reach(from []digest.Digest, visit func(digest.Digest, *blob)) {
-	seen := make(map[digest.Digest]bool)
-	todo := slices.Clone(from)
-	for len(todo) > 0 {
-		next := todo[0]
-		todo = todo[1:]
-		b, ok := g.blobs[next]
-		if !ok || seen[next] {
-			continue
-		}
-		seen[next] = true
-		visit(next, b)
-		for _, ref := range b.refs {
-			todo = append(todo, ref.to)
+// link looks up what each blob refers to, once.
+func (g *graph) link() {
+	for _, b := range g.blobs {
+		for i := range b.refs {
+			b.refs[i].blob = g.blobs[b.refs[i].to]
 		}
 	}
+}
+
+// reach is the content that is reached from these digests and is there, each once,
+// what comes first before what it refers to.
+func (g *graph) reach(from ...digest.Digest) []*blob {
+	var found []*blob
+	seen := make(map[*blob]bool)
+	add := func(b *blob) {
+		if b != nil && !seen[b] {
+			seen[b] = true
+			found = append(found, b)
+		}
+	}
+	for _, dgst := range from {
+		add(g.blobs[dgst])
+	}
+	for i := 0; i < len(found); i++ {
+		for _, ref := range found[i].refs {
+			add(ref.blob)
+		}
+	}
+	return found
 }
 
 // own is what an image needs.
 func (g *graph) own(id digest.Digest) owned { return g.owned[id] }
 
-// unpacked notes what every image is unpacked to.
-func (g *graph) unpacked(ids []digest.Digest) {
+// findOwned finds out what the images need: first what they are unpacked to, for what
+// a layer was unpacked from is known when all have spoken, and then which content
+// they have besides that of their layers.
+func (g *graph) findOwned(ids []digest.Digest) {
 	for _, id := range ids {
-		var o owned
-		g.reach([]digest.Digest{id}, func(_ digest.Digest, b *blob) {
-			if top := g.unpack(b); top != "" && !slices.Contains(o.tops, top) {
+		o := owned{content: g.reach(id)}
+		for _, b := range o.content {
+			if top := g.unpack(b); top != nil && !slices.Contains(o.tops, top) {
 				o.tops = append(o.tops, top)
 			}
-		})
+		}
 		g.owned[id] = o
 	}
-}
-
-// needed notes which content every image needs besides that of its layers.
-func (g *graph) needed(ids []digest.Digest) {
 	for _, id := range ids {
 		o := g.owned[id]
-		inLayers := make(map[digest.Digest]bool)
-		for _, top := range o.tops {
-			for chain := top; chain != ""; chain = g.layers[chain].Parent {
-				if of := g.layers[chain].content; of != "" {
-					inLayers[of] = true
-				}
-			}
-		}
-		g.reach([]digest.Digest{id}, func(dgst digest.Digest, _ *blob) {
-			if !inLayers[dgst] {
-				o.content = append(o.content, dgst)
-			}
-		})
+		o.content = slices.DeleteFunc(o.content, o.isInLayers)
 		g.owned[id] = o
 	}
 }
 
-// unpack returns the chain ID of the topmost layer that a manifest is unpacked
-// to, if it is one and unpacked, and notes which content each layer is of: the
-// labels of the manifest number it.
-func (g *graph) unpack(manifest *blob) digest.Digest {
-	var content []digest.Digest
+// isInLayers reports whether content is what one of the layers was unpacked from.
+func (o owned) isInLayers(b *blob) bool {
+	for _, top := range o.tops {
+		for l := top; l != nil; l = l.below {
+			if l.content == b {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unpack returns the topmost layer that a manifest is unpacked to, if it is one and
+// unpacked, and notes which content each layer is of: the labels of the manifest
+// number it.
+func (g *graph) unpack(manifest *blob) *layer {
+	var content []*blob
 	var config digest.Digest
 	var top snapshotKey
 	for _, ref := range manifest.refs {
 		if strings.HasPrefix(ref.label, gcRefLayer) {
-			content = append(content, ref.to)
-		} else if other := g.blobs[ref.to]; other != nil && top.name == "" {
-			config, top = ref.to, g.tree.first(other.snapshots)
+			content = append(content, ref.blob)
+		} else if ref.blob != nil && top.name == "" {
+			config, top = ref.to, g.tree.first(ref.blob.snapshots)
 		}
 	}
-	chain := g.tree.chain(top)
-	if len(content) != len(chain) {
-		content = make([]digest.Digest, len(chain))
+	chain := g.chain(top)
+	for i, l := range chain {
+		if len(content) == len(chain) {
+			l.claim(content[i])
+		} else {
+			l.claim(nil)
+		}
+		l.config = config
+		manifest.top = l
 	}
-	var below digest.Digest
-	for i, id := range chain {
-		g.addLayer(id, below, content[i]).config = config
-		below = id
-	}
-	manifest.top = below
-	return below
+	return manifest.top
 }
 
-// addLayer notes a layer and the content that it was unpacked from. Where images
-// do not agree on that, it belongs to each of them and not to the layer.
-func (g *graph) addLayer(id, below, content digest.Digest) *layer {
-	if g.blobs[content] == nil {
-		content = ""
+// chain are the layers of a snapshot, base to top, each made once.
+func (g *graph) chain(top snapshotKey) []*layer {
+	if known, ok := g.chains[top]; ok {
+		return known
 	}
-	known, ok := g.layers[id]
-	if !ok {
-		known = &layer{Layer: imagestore.Layer{ChainID: id, Parent: below}, content: content}
-		g.layers[id] = known
+	var layers []*layer
+	var below *layer
+	for _, id := range g.tree.chain(top) {
+		l := g.layers[id]
+		if l == nil {
+			l = &layer{Layer: imagestore.Layer{ChainID: id}, below: below}
+			if below != nil {
+				l.Parent = below.ChainID
+			}
+			g.layers[id] = l
+		}
+		layers, below = append(layers, l), l
 	}
-	if known.content != content {
-		known.content = ""
+	g.chains[top] = layers
+	return layers
+}
+
+// claim notes the content that a layer was unpacked from, as an image says. Where
+// images do not agree on that, it belongs to each of them and not to the layer.
+func (l *layer) claim(content *blob) {
+	if !l.claimed {
+		l.claimed, l.content = true, content
 	}
-	return known
+	if l.content != content {
+		l.content = nil
+	}
+}
+
+// uncounted is the same content before anything was counted.
+func (b *blob) uncounted() *blob {
+	return &blob{digest: b.digest, size: b.size, refs: slices.Clone(b.refs), snapshots: b.snapshots, root: b.root}
+}
+
+// having are the images that have the content, but for that of their layers.
+func (g *graph) having(dgst digest.Digest) []digest.Digest {
+	if b := g.blobs[dgst]; b != nil {
+		return b.images
+	}
+	return nil
 }

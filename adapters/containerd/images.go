@@ -82,8 +82,8 @@ func (s imageStore) Layer(ctx context.Context, chainID digest.Digest) (imagestor
 // its snapshot takes, and its diff ID.
 func (s *state) layerRecord(ctx context.Context, l *layer) (imagestore.Layer, error) {
 	record := l.Layer
-	if l.content != "" {
-		record.Content = append(record.Content, s.graph.content(l.content))
+	if l.content != nil {
+		record.Content = append(record.Content, l.content.record())
 	}
 	used, err := s.snapshotSize(ctx, l.ChainID)
 	if err != nil {

@@ -191,7 +191,7 @@ func (s *state) addLeases(r *resolved) {
 			}
 		}
 		for _, dgst := range l.content {
-			for _, id := range s.graph.having[dgst] {
+			for _, id := range s.graph.having(dgst) {
 				on[id] = on[id] || !s.graph.isLayer(id, dgst)
 			}
 		}
@@ -207,7 +207,7 @@ func (s *state) addLeases(r *resolved) {
 // unpacked.
 func (g *graph) isLayer(id, dgst digest.Digest) bool {
 	for _, other := range g.owned[id].content {
-		for _, ref := range g.blobs[other].refs {
+		for _, ref := range other.refs {
 			if ref.to == dgst && strings.HasPrefix(ref.label, gcRefLayer) {
 				return true
 			}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"maps"
 	"slices"
 	"time"
 
@@ -52,7 +51,9 @@ func (s *state) after(old *image, made *rewritten) (*state, error) {
 	}
 	later.index(records)
 	later.graph = newGraph()
-	maps.Copy(later.graph.blobs, s.graph.blobs)
+	for dgst, b := range s.graph.blobs {
+		later.graph.blobs[dgst] = b.uncounted()
+	}
 	for _, b := range made.blobs {
 		info := content.Info{Digest: b.digest, Size: int64(len(b.data)), Labels: b.labels}
 		later.graph.blobs[b.digest] = newBlob(info)
@@ -218,26 +219,26 @@ func (s imageStore) reload(ctx context.Context, id digest.Digest) (imagestore.Im
 // lostSince is what an image had that nothing has any more.
 func (s imageStore) lostSince(before *graph, id digest.Digest) imagestore.Removed {
 	var gone imagestore.Removed
-	lose := func(dgst digest.Digest) {
-		if s.graph.held[dgst] == 0 {
-			gone.Content = append(gone.Content, imagestore.Content{Digest: dgst, Size: before.blobs[dgst].size})
-			s.reported = append(s.reported, dgst)
+	lose := func(b *blob) {
+		if now := s.graph.blobs[b.digest]; now == nil || now.holders == 0 {
+			gone.Content = append(gone.Content, imagestore.Content{Digest: b.digest, Size: b.size})
+			s.reported = append(s.reported, b.digest)
 		}
 	}
 	o := before.own(id)
-	for _, dgst := range slices.Backward(o.content) {
-		lose(dgst)
+	for _, b := range slices.Backward(o.content) {
+		lose(b)
 	}
 	for _, top := range o.tops {
-		for chain := top; chain != ""; chain = before.layers[chain].Parent {
-			now := s.graph.layers[chain]
-			if now != nil && now.Holders > 0 || slices.ContainsFunc(gone.Layers, func(l imagestore.Layer) bool { return l.ChainID == chain }) {
+		for l := top; l != nil; l = l.below {
+			now := s.graph.layers[l.ChainID]
+			if now != nil && now.Holders > 0 || slices.ContainsFunc(gone.Layers, func(other imagestore.Layer) bool { return other.ChainID == l.ChainID }) {
 				break
 			}
-			gone.Layers = append(gone.Layers, before.layers[chain].Layer)
-			s.reported = append(s.reported, chain)
-			if of := before.layers[chain].content; of != "" {
-				lose(of)
+			gone.Layers = append(gone.Layers, l.Layer)
+			s.reported = append(s.reported, l.ChainID)
+			if l.content != nil {
+				lose(l.content)
 			}
 		}
 	}

@@ -31,24 +31,25 @@ func (s *state) record(ctx context.Context, img *image) (imagestore.Image, error
 	case err != nil:
 		return imagestore.Image{}, err
 	}
-	for _, dgst := range slices.Backward(s.graph.own(img.id()).content) { // what is referred to comes first
-		c := s.graph.content(dgst)
-		r.img.Content = append(r.img.Content, c)
-		r.img.Size += c.Size
+	o := s.graph.own(img.id())
+	r.img.Content = slices.Grow(r.img.Content, len(o.content))
+	for _, b := range slices.Backward(o.content) { // what is referred to comes first
+		r.img.Content = append(r.img.Content, b.record())
+		r.img.Size += b.size
 	}
-	r.img.Size += s.graph.layerBytes(s.graph.own(img.id()).tops)
+	r.img.Size += o.layerBytes()
 	return r.img, nil
 }
 
 // layerBytes is what the layers were unpacked from, each piece once.
-func (g *graph) layerBytes(tops []digest.Digest) int64 {
-	seen := make(map[digest.Digest]bool)
+func (o owned) layerBytes() int64 {
+	seen := make(map[*blob]bool)
 	var n int64
-	for _, top := range tops {
-		for chain := top; chain != ""; chain = g.layers[chain].Parent {
-			if of := g.layers[chain].content; of != "" && !seen[of] {
-				seen[of] = true
-				n += g.blobs[of].size
+	for _, top := range o.tops {
+		for l := top; l != nil; l = l.below {
+			if l.content != nil && !seen[l.content] {
+				seen[l.content] = true
+				n += l.content.size
 			}
 		}
 	}
@@ -175,12 +176,12 @@ func (r *recorder) list(desc ocispec.Descriptor, p part) {
 	if about := digest.Digest(desc.Annotations[attested]); about.Validate() == nil {
 		m.Subject = about
 	}
-	own := r.graph.own(r.img.ID).content
-	r.graph.reach([]digest.Digest{desc.Digest}, func(dgst digest.Digest, _ *blob) {
-		if slices.Contains(own, dgst) {
-			m.Content = append(m.Content, r.graph.content(dgst))
+	o := r.graph.own(r.img.ID)
+	for _, b := range r.graph.reach(desc.Digest) {
+		if slices.Contains(o.content, b) {
+			m.Content = append(m.Content, b.record())
 		}
-	})
+	}
 	r.img.Manifests = append(r.img.Manifests, m)
 }
 
@@ -205,8 +206,8 @@ func (r *recorder) share(p part, dated bool) {
 
 // top is the topmost layer that a manifest is unpacked to, or empty.
 func (g *graph) top(manifest digest.Digest) digest.Digest {
-	if b := g.blobs[manifest]; b != nil {
-		return b.top
+	if b := g.blobs[manifest]; b != nil && b.top != nil {
+		return b.top.ChainID
 	}
 	return ""
 }

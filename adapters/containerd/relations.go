@@ -28,8 +28,8 @@ func (s imageStore) Referrers(ctx context.Context, id digest.Digest) ([]digest.D
 		return nil, err
 	}
 	found := slices.Clone(r.about[id])
-	for _, dgst := range s.graph.own(id).content {
-		found = append(found, r.about[dgst]...)
+	for _, b := range s.graph.own(id).content {
+		found = append(found, r.about[b.digest]...)
 	}
 	return s.others(id, found), nil
 }
@@ -42,7 +42,7 @@ func (s imageStore) Subjects(ctx context.Context, id digest.Digest) ([]digest.Di
 	}
 	var found []digest.Digest
 	for _, subject := range r.of(s.state, id) {
-		found = append(found, s.graph.having[subject]...)
+		found = append(found, s.graph.having(subject)...)
 		found = append(found, subject) // though its target be missing
 	}
 	return s.others(id, found), nil

@@ -9,48 +9,43 @@ import (
 	"github.com/jettison-oci/jettison/imagestore"
 )
 
-// content is a piece of content with its holders.
-func (g *graph) content(dgst digest.Digest) imagestore.Content {
-	c := imagestore.Content{Digest: dgst, Holders: g.held[dgst]}
-	if b := g.blobs[dgst]; b != nil {
-		c.Size = b.size
-	}
-	return c
+// record is a piece of content with its holders.
+func (b *blob) record() imagestore.Content {
+	return imagestore.Content{Digest: b.digest, Size: b.size, Holders: b.holders}
 }
 
 // release foretells what nothing holds once an image is gone, top to base.
 func (s *state) release(ctx context.Context, o owned) (imagestore.Removed, error) {
 	var gone imagestore.Removed
-	g := s.graph
-	lost := make(map[digest.Digest]int)
-	lose := func(dgst digest.Digest) {
-		lost[dgst]++
-		if c := g.content(dgst); c.Holders-lost[dgst] == 0 {
+	lost := make(map[*blob]int)
+	lose := func(b *blob) {
+		lost[b]++
+		if c := b.record(); c.Holders-lost[b] == 0 {
 			c.Holders = 0
 			gone.Content = append(gone.Content, c)
 		}
 	}
-	for _, dgst := range slices.Backward(o.content) {
-		lose(dgst)
+	for _, b := range slices.Backward(o.content) {
+		lose(b)
 	}
-	holders := make(map[digest.Digest]int)
+	holders := make(map[*layer]int)
 	for _, top := range o.tops {
-		for chain := top; chain != ""; chain = g.layers[chain].Parent {
-			holders[chain]++
-			if g.layers[chain].Holders-holders[chain] > 0 {
+		for l := top; l != nil; l = l.below {
+			holders[l]++
+			if l.Holders-holders[l] > 0 {
 				break
 			}
-			record, err := s.layerRecord(ctx, g.layers[chain])
+			record, err := s.layerRecord(ctx, l)
 			if err != nil {
 				return imagestore.Removed{}, err
 			}
 			record.Holders = 0
 			gone.Layers = append(gone.Layers, record)
-			if content := g.layers[chain].content; content != "" {
-				lose(content)
+			if l.content != nil {
+				lose(l.content)
 			}
 			for _, c := range record.Content {
-				if c.Digest == chain { // what the snapshot takes
+				if c.Digest == l.ChainID { // what the snapshot takes
 					c.Holders = 0
 					gone.Content = append(gone.Content, c)
 				}
@@ -64,14 +59,15 @@ func (s *state) release(ctx context.Context, o owned) (imagestore.Removed, error
 // that went with it.
 func (s *state) forgetOwned(id digest.Digest, gone imagestore.Removed) {
 	g := s.graph
-	g.hold(g.owned[id], -1)
+	g.owned[id].hold(-1)
 	delete(g.owned, id)
-	for _, l := range gone.Layers {
-		if below := g.layers[l.Parent]; below != nil {
-			below.Holders--
+	for _, record := range gone.Layers {
+		l := g.layers[record.ChainID]
+		if l.below != nil {
+			l.below.Holders--
 		}
-		if content := g.layers[l.ChainID].content; content != "" {
-			g.held[content]--
+		if l.content != nil {
+			l.content.holders--
 		}
 		s.reported = append(s.reported, l.ChainID)
 	}

@@ -90,7 +90,8 @@ func (s *state) indexLabels(old map[string]string, entries []ocispec.Descriptor,
 	labels := make(map[string]string)
 	kept := make(map[string]bool) // by digest
 	for _, entry := range entries {
-		kept[entry.Digest.String()] = s.graph.content(entry.Digest).Holders > 0
+		b := s.graph.blobs[entry.Digest]
+		kept[entry.Digest.String()] = b != nil && b.holders > 0
 	}
 	for label, value := range old {
 		switch _, isEntry := kept[value]; {

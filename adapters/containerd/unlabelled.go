@@ -33,16 +33,16 @@ func (u unlabelled) complete(ctx context.Context, id digest.Digest, depth int) e
 		return err
 	}
 	for i, layer := range doc.Layers {
-		b.refs = append(b.refs, blobRef{gcRefLayer + strconv.Itoa(i), layer.Digest})
+		b.refs = append(b.refs, blobRef{label: gcRefLayer + strconv.Itoa(i), to: layer.Digest})
 	}
 	if doc.Config != nil {
-		b.refs = append(b.refs, blobRef{gcRefContent + ".config", doc.Config.Digest})
+		b.refs = append(b.refs, blobRef{label: gcRefContent + ".config", to: doc.Config.Digest})
 		if err := u.completeConfig(ctx, doc.Config.Digest); err != nil {
 			return err
 		}
 	}
 	for i, entry := range doc.Manifests {
-		b.refs = append(b.refs, blobRef{gcRefContent + ".m." + strconv.Itoa(i), entry.Digest})
+		b.refs = append(b.refs, blobRef{label: gcRefContent + ".m." + strconv.Itoa(i), to: entry.Digest})
 		if err := u.complete(ctx, entry.Digest, depth+1); err != nil {
 			return err
 		}
