@@ -27,15 +27,14 @@ func (s imageStore) Collect(ctx context.Context) ([]digest.Digest, error) {
 	if err := s.backend.collect(s.here(ctx)); err != nil {
 		return nil, err
 	}
-	if err := s.findNamedAgain(ctx); err != nil {
-		return nil, err
-	}
 	reported := s.reported
 	s.reported = nil
-	if len(reported) > fewReported {
-		return s.remainingOfMany(ctx, reported)
-	}
-	return s.remaining(ctx, reported)
+	var left []digest.Digest
+	err := together(ctx, s.findNamedAgain, func(ctx context.Context) (err error) {
+		left, err = s.remaining(ctx, reported)
+		return err
+	})
+	return left, err
 }
 
 // collect runs the garbage collector. A daemon does that for whoever deletes a
@@ -78,19 +77,29 @@ func (s *state) findNamedAgain(ctx context.Context) error {
 	return nil
 }
 
-// remaining asks for each piece.
+// remaining are those of the pieces that are there. It reads nothing of the state
+// that a name which is found again changes.
 func (s *state) remaining(ctx context.Context, reported []digest.Digest) ([]digest.Digest, error) {
+	if len(reported) > fewReported {
+		return s.remainingOfMany(ctx, reported)
+	}
+	return s.remainingOfFew(ctx, reported)
+}
+
+// remainingOfFew asks for each piece.
+func (s *state) remainingOfFew(ctx context.Context, reported []digest.Digest) ([]digest.Digest, error) {
+	there := make([]bool, len(reported))
+	err := several(ctx, len(reported), func(ctx context.Context, i int) (err error) {
+		there[i], err = s.isThere(ctx, reported[i])
+		return err
+	})
 	var left []digest.Digest
-	for _, id := range reported {
-		there, err := s.isThere(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if there {
+	for i, id := range reported {
+		if there[i] {
 			left = append(left, id)
 		}
 	}
-	return left, nil
+	return left, err
 }
 
 // isThere reports whether content or a layer is there. The one named like the

@@ -107,28 +107,28 @@ func TestOneListAnOperation(t *testing.T) {
 // there or it is not, and a second try completes it.
 func TestFaults(t *testing.T) {
 	for _, late := range []bool{false, true} {
-		for n := 1; ; n++ {
+		calls := []string{""} // none fails at first, to tell which there are
+		for n := 0; n < len(calls); n++ {
 			l := newLab(t, nil)
 			id := l.pull(t, "app", []string{"os", "app"},
 				"docker.io/library/app:1", "docker.io/library/app@"+digest.FromString("d").String(), digest.FromString("config").String())
 			l.pull(t, "other", []string{"os"}, "docker.io/library/other:1")
 			l.open(t, nil)
-			l.meter.total, l.meter.order, l.meter.failing, l.meter.late = 0, nil, n, late
+			l.meter.restart(calls[n], late)
 			records, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{})
-			if err == nil && l.meter.total < n {
-				t.Logf("late %t: %d calls", late, n-1)
-				break // it takes no more
+			if n == 0 {
+				calls = append(calls, l.meter.calls...)
 			}
-			l.meter.failing = 0
-			checkClaims(t, l, n, records)
+			l.meter.failing = ""
+			checkClaims(t, l, calls[n], records)
 			if err != nil {
 				if got := scripttest.Classes(err); !slices.Equal(got, []string{"Unavailable"}) {
-					t.Errorf("call %d (%s): classes %v of %v", n, l.meter.order[n-1], got, err)
+					t.Errorf("%s fails: classes %v of %v", calls[n], got, err)
 				}
-				again(t, l, n, id)
+				again(t, l, calls[n], id)
 			}
 			if names := l.records(t); !slices.Equal(names, []string{"docker.io/library/other:1"}) {
-				t.Errorf("call %d fails, late %t: %v is left after a second try", n, late, names)
+				t.Errorf("%s fails, late %t: %v is left after a second try", calls[n], late, names)
 			}
 		}
 	}
@@ -138,27 +138,27 @@ func TestFaults(t *testing.T) {
 // completes it.
 func TestPruneFaults(t *testing.T) {
 	for _, late := range []bool{false, true} {
-		for n := 1; ; n++ {
+		calls := []string{""}
+		for n := 0; n < len(calls); n++ {
 			l := newLab(t, nil)
 			l.pull(t, "app", []string{"os", "app"}, "docker.io/library/app:1", "docker.io/library/app:2")
 			l.pull(t, "other", []string{"os"}, "docker.io/library/other:1")
-			l.meter.total, l.meter.order, l.meter.failing, l.meter.late = 0, nil, n, late
+			l.meter.restart(calls[n], late)
 			report, err := l.service.ImagesPrune(t.Context(), jettison.PruneOptions{All: true, BatchSize: 1})
-			if err == nil && l.meter.total < n {
-				t.Logf("late %t: %d calls", late, n-1)
-				break
+			if n == 0 {
+				calls = append(calls, l.meter.calls...)
 			}
-			l.meter.failing = 0
-			checkClaims(t, l, n, report.ImagesDeleted)
+			l.meter.failing = ""
+			checkClaims(t, l, calls[n], report.ImagesDeleted)
 			if got := scripttest.Classes(err); err != nil && !slices.Equal(got, []string{"Unavailable"}) {
-				t.Errorf("call %d (%s): classes %v of %v", n, l.meter.order[n-1], got, err)
+				t.Errorf("%s fails: classes %v of %v", calls[n], got, err)
 			}
 			if _, err := l.service.ImagesPrune(t.Context(), jettison.PruneOptions{All: true}); err != nil {
-				t.Errorf("call %d failed, and the second try: %v", n, err)
+				t.Errorf("%s failed, and the second try: %v", calls[n], err)
 			}
 			l.collect(t)
 			if names, bytes := l.records(t), l.diskUsage(t); len(names) > 0 || bytes > 0 {
-				t.Errorf("call %d fails, late %t: %v and %d bytes are left after a second try", n, late, names, bytes)
+				t.Errorf("%s fails, late %t: %v and %d bytes are left after a second try", calls[n], late, names, bytes)
 			}
 		}
 	}
@@ -166,7 +166,7 @@ func TestPruneFaults(t *testing.T) {
 
 // checkClaims makes sure that what is said to be gone is gone: names, images with all
 // of them, and snapshots.
-func checkClaims(t *testing.T, l *lab, n int, records []jettison.DeleteResponse) {
+func checkClaims(t *testing.T, l *lab, call string, records []jettison.DeleteResponse) {
 	t.Helper()
 	ctx := l.engine.In(t.Context())
 	for _, r := range records {
@@ -177,19 +177,19 @@ func checkClaims(t *testing.T, l *lab, n int, records []jettison.DeleteResponse)
 			left = err != nil || len(named) > 0 || gone == nil
 		}
 		if left {
-			t.Errorf("call %d (%s) fails: %s is reported, and there; records: %v", n, l.meter.order[n-1], r, records)
+			t.Errorf("%s fails: %s is reported, and there; records: %v", call, r, records)
 		}
 	}
 }
 
 // again deletes what is left of the image: by its name, or else by its ID.
-func again(t *testing.T, l *lab, n int, id digest.Digest) {
+func again(t *testing.T, l *lab, call string, id digest.Digest) {
 	t.Helper()
 	_, err := l.service.ImageDelete(t.Context(), "app:1", jettison.RemoveOptions{})
 	if errors.Is(err, jettison.ErrNotFound) {
 		_, err = l.service.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{Force: true})
 	}
 	if err != nil && !errors.Is(err, jettison.ErrNotFound) {
-		t.Errorf("call %d failed, and the second try: %v", n, err)
+		t.Errorf("%s failed, and the second try: %v", call, err)
 	}
 }

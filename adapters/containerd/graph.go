@@ -72,20 +72,20 @@ type owned struct {
 	tops    []*layer
 }
 
-// loadGraph looks at all content and all snapshots of the namespace, once.
+// loadGraph looks at all content and all snapshots of the namespace, once. Content
+// and uses are looked at side by side, and the snapshots after them: of what they
+// speak, what was there before them is found.
 func (s *state) loadGraph(ctx context.Context) (*graph, error) {
 	if s.graph != nil {
 		return s.graph, nil
 	}
 	g := newGraph()
-	err := s.backend.services.Content.Walk(s.here(ctx), func(info content.Info) error {
-		g.blobs[info.Digest] = newBlob(info)
-		return nil
-	})
-	if err != nil {
-		return nil, failed("walk content", err)
-	}
-	u, err := s.loadUses(ctx)
+	var u *uses
+	err := together(ctx,
+		func(ctx context.Context) error { return s.walkContent(ctx, g) },
+		func(ctx context.Context) (err error) { u, err = s.loadUses(ctx); return err },
+		func(ctx context.Context) (err error) { g.shared, err = s.sharedContent(ctx); return err },
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +98,17 @@ func (s *state) loadGraph(ctx context.Context) (*graph, error) {
 	if g.tree, err = s.backend.walkSnapshots(s.here(ctx), names); err != nil {
 		return nil, err
 	}
-	if g.shared, err = s.sharedContent(ctx); err != nil {
-		return nil, err
-	}
 	g.count(s, u)
 	s.graph = g
 	return g, nil
+}
+
+// walkContent notes what there is.
+func (s *state) walkContent(ctx context.Context, g *graph) error {
+	return failed("walk content", s.backend.services.Content.Walk(s.here(ctx), func(info content.Info) error {
+		g.blobs[info.Digest] = newBlob(info)
+		return nil
+	}))
 }
 
 func newGraph() *graph {

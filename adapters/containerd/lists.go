@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/containers"
@@ -42,34 +43,51 @@ type foreign struct {
 	tree    *tree
 }
 
-// loadUses lists containers, tasks and leases, once.
+// loadUses lists containers, tasks and leases, once, and several at once.
 func (s *state) loadUses(ctx context.Context) (*uses, error) {
 	if s.uses != nil {
 		return s.uses, nil
 	}
 	u := &uses{others: make(map[string]*foreign)}
-	var err error
-	if u.containers, err = s.listContainers(s.here(ctx), ""); err != nil {
+	found := make([]users, 1+len(s.backend.opts.Namespaces)) // the first are those of the images' namespace
+	calls := []func(context.Context) error{
+		func(ctx context.Context) (err error) { u.leases, err = s.listLeases(s.here(ctx)); return err },
+		func(ctx context.Context) (err error) {
+			found[0].containers, err = s.listContainers(s.here(ctx), "")
+			return err
+		},
+	}
+	for i, namespace := range s.backend.opts.Namespaces {
+		calls = append(calls, func(ctx context.Context) (err error) { found[1+i], err = s.loadUsers(ctx, namespace); return err })
+	}
+	if err := together(ctx, calls...); err != nil {
 		return nil, err
 	}
-	for _, namespace := range s.backend.opts.Namespaces {
-		more, err := s.listContainers(in(ctx, namespace), namespace)
-		if err != nil {
-			return nil, err
-		}
-		u.containers = append(u.containers, more...)
-		if len(more) == 0 {
-			continue
-		}
-		if u.others[namespace], err = s.loadForeign(in(ctx, namespace), more); err != nil {
-			return nil, err
-		}
-	}
-	if u.leases, err = s.listLeases(s.here(ctx)); err != nil {
-		return nil, err
+	u.containers = found[0].containers
+	for i, namespace := range s.backend.opts.Namespaces {
+		u.containers = append(u.containers, found[1+i].containers...)
+		u.others[namespace] = found[1+i].foreign
 	}
 	s.uses = u
 	return u, nil
+}
+
+// users are the containers of a namespace, with what they speak of.
+type users struct {
+	containers []container
+	foreign    *foreign // nil when there are none
+}
+
+// loadUsers looks at the containers of another namespace, and then at the images
+// and snapshots there.
+func (s *state) loadUsers(ctx context.Context, namespace string) (users, error) {
+	var u users
+	var err error
+	if u.containers, err = s.listContainers(in(ctx, namespace), namespace); err != nil || len(u.containers) == 0 {
+		return u, err
+	}
+	u.foreign, err = s.loadForeign(in(ctx, namespace), u.containers)
+	return u, err
 }
 
 // listContainers lists the containers of the context's namespace.
@@ -187,17 +205,16 @@ func (s *state) sharedContent(ctx context.Context) (map[digest.Digest]bool, erro
 	if err != nil {
 		return nil, failed("list namespaces", err)
 	}
-	for _, namespace := range all {
-		if namespace == s.backend.opts.Namespace {
-			continue
-		}
-		err := s.backend.services.Content.Walk(in(ctx, namespace), func(info content.Info) error {
+	others := slices.DeleteFunc(all, func(namespace string) bool { return namespace == s.backend.opts.Namespace })
+	var mu sync.Mutex
+	err = several(ctx, len(others), func(ctx context.Context, i int) error {
+		err := s.backend.services.Content.Walk(in(ctx, others[i]), func(info content.Info) error {
+			mu.Lock()
+			defer mu.Unlock()
 			shared[info.Digest] = true
 			return nil
 		})
-		if err != nil {
-			return nil, failed("walk content of namespace "+namespace, err)
-		}
-	}
-	return shared, nil
+		return failed("walk content of namespace "+others[i], err)
+	})
+	return shared, err
 }

@@ -23,10 +23,11 @@ import (
 type meter struct {
 	mu     sync.Mutex
 	counts map[string]int
-	order  []string
-	// failing is the number of the call that fails, from 1; 0 is none.
-	failing int
-	total   int
+	// calls are those that were made, in their order: "images.Get 2" for the second
+	// of this name.
+	calls []string
+	// failing is the call that fails; empty for none.
+	failing string
 	// before is called before each call, with its name.
 	before func(name string)
 	// late makes the failing call do its work before it fails, as when a daemon is
@@ -36,6 +37,14 @@ type meter struct {
 
 // errLost is what a client says when the daemon is gone.
 var errLost = fmt.Errorf("transport is closing: %w", errdefs.ErrUnavailable)
+
+// restart forgets the calls that were made. Of those to come one fails.
+func (m *meter) restart(failing string, late bool) {
+	m.counts, m.calls, m.failing, m.late = nil, nil, failing, late
+}
+
+// failNext makes the next call of this name fail.
+func (m *meter) failNext(name string) { m.failing = fmt.Sprintf("%s %d", name, m.counts[name]+1) }
 
 // do counts a call and runs it, unless it is to fail.
 func (m *meter) do(name string, call func() error) error {
@@ -47,9 +56,8 @@ func (m *meter) do(name string, call func() error) error {
 		m.counts = make(map[string]int)
 	}
 	m.counts[name]++
-	m.order = append(m.order, name)
-	m.total++
-	fails := m.total == m.failing
+	m.calls = append(m.calls, fmt.Sprintf("%s %d", name, m.counts[name]))
+	fails := m.calls[len(m.calls)-1] == m.failing
 	m.mu.Unlock()
 	if fails && !m.late {
 		return errLost
