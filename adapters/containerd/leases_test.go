@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/leases"
 
 	"github.com/jettison-oci/jettison"
@@ -142,4 +143,27 @@ func TestLeaseOnARecord(t *testing.T) {
 	must(t, l.Services.Leases.AddResource(ctx, holder, leases.Resource{ID: "docker.io/library/app:1", Type: "images"}))
 	_, err = l.service.ImageDelete(t.Context(), id.String(), jettison.RemoveOptions{Force: true})
 	wantRefusal(t, err, jettison.ErrConflict, "lease holder")
+}
+
+// When the only name of an image moves while a lease on it is taken, the lease is taken
+// back.
+func TestLeaseOnAnImageThatMoves(t *testing.T) {
+	l := newLab(t, nil)
+	l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
+	next := l.pull(t, "next", []string{"next"}, "docker.io/library/next:1")
+	ctx := l.engine.In(t.Context())
+	l.meter.before = func(name string) {
+		if name == "leases.AddResource" {
+			target, err := l.Services.Images.Get(ctx, "docker.io/library/next:1")
+			must(t, err)
+			_, err = l.Services.Images.Update(ctx, images.Image{Name: "docker.io/library/app:1", Target: target.Target}, "target")
+			must(t, err)
+		}
+	}
+	_, err := l.service.Lease(t.Context(), "app:1", jettison.LeaseOptions{Kind: conflict.LeasePull, Owner: "test"})
+	wantRefusal(t, err, jettison.ErrNotFound, "")
+	left, err := l.Services.Leases.List(ctx)
+	if must(t, err); len(left) > 0 || l.targets(t)[0] != next {
+		t.Errorf("leases are left: %v", left)
+	}
 }

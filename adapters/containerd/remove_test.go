@@ -52,17 +52,21 @@ func TestBackReferences(t *testing.T) {
 }
 
 // A record does not go by itself when not all that uses its image is known to the
-// daemon there: a container of another namespace, or a mount.
+// daemon there: a container of another namespace, a mount, or a child.
 func TestNoBackReferencesAlone(t *testing.T) {
-	for _, user := range []string{"container", "mount"} {
+	for _, user := range []string{"container", "mount", "child"} {
 		l := newLab(t, nil)
 		l.open(t, &containerd.Options{BackReferences: true, Namespaces: []string{"other"}})
 		id := l.pull(t, "app", []string{"os"}, "docker.io/library/app:1")
 		run := fixture.Container{ID: "web", Image: "docker.io/library/app:1", Top: storetest.ChainID("os"), Running: true}
 		must(t, l.engine.Run(t.Context(), run))
-		if user == "mount" {
+		switch user {
+		case "mount":
 			must(t, l.engine.Mount(t.Context(), "volume", storetest.ChainID("os"), "holder"))
-		} else {
+		case "child":
+			o := fixture.NewObject(storetest.Spec{Name: "child", Layers: []string{"os", "child"}}.Image(), fixture.Snapshotter)
+			must(t, l.engine.Pull(t.Context(), o, id, "docker.io/library/child:1"))
+		default:
 			other := &fixture.Engine{Services: l.Services, Namespace: "other", Snapshotter: fixture.Snapshotter, Runner: l.Tasks}
 			o := fixture.NewObject(storetest.Spec{Name: "app", Layers: []string{"os"}}.Image(), fixture.Snapshotter)
 			must(t, other.Pull(t.Context(), o, "", "docker.io/library/app:1"))
