@@ -3,8 +3,6 @@
 package podman_test
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/jettison-oci/jettison/adapters/podman"
+	"github.com/jettison-oci/jettison/internal/backends"
 )
 
 // onDrivers runs a test on a store of each storage driver.
@@ -33,19 +32,8 @@ func onDrivers(t *testing.T, test func(*testing.T, *real)) {
 // needOverlay passes over a test where the system mounts no overlay, and says why.
 func needOverlay(t *testing.T) {
 	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"lower", "upper", "work", "merged"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	merged := filepath.Join(dir, "merged")
-	options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)
-	if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
-		t.Skipf("overlay cannot be mounted in %s: %v", dir, err)
-	}
-	if err := unix.Unmount(merged, 0); err != nil {
-		t.Fatal(err)
+	if err := backends.TryOverlay(t.TempDir()); err != nil {
+		t.Skip(err)
 	}
 }
 

@@ -12,30 +12,15 @@ import (
 
 	"go.podman.io/storage/pkg/mount"
 	"golang.org/x/sys/unix"
-)
 
-// mountsOverlay tells why the system mounts no overlay, if so.
-func mountsOverlay(t *testing.T) error {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"lower", "upper", "work", "merged"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	merged := filepath.Join(dir, "merged")
-	options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work", dir)
-	if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
-		return err
-	}
-	return unix.Unmount(merged, 0)
-}
+	"github.com/jettison-oci/jettison/internal/backends"
+)
 
 // TestOverlay compares on stores of the driver that nearly all real ones have. The
 // scripts are those in which layers go or stay, or something is mounted.
 func TestOverlay(t *testing.T) {
-	if err := mountsOverlay(t); err != nil {
-		fmt.Fprintf(os.Stderr, "TestOverlay is skipped: overlay cannot be mounted here: %v\n", err)
+	if err := backends.TryOverlay(t.TempDir()); err != nil {
+		fmt.Fprintf(os.Stderr, "%s is skipped: %v\n", t.Name(), err)
 		t.SkipNow()
 	}
 	s := newSite(t, "overlay")
