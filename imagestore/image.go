@@ -21,14 +21,17 @@ type Image struct {
 	// Parent is the ID of the image this one was built from, or empty. The
 	// parent may have been removed since.
 	Parent digest.Digest
-	// Created is the time in the image's configuration; zero when it has none.
+	// Created is the time in the image's configuration; zero when it has none. Of
+	// an index, and of what has no configuration, it is that of the annotation;
+	// an index without it was made when the newest of its images was.
 	Created time.Time
 	// LastUsed is when the image was last loaded, pulled, tagged, or used for a
 	// container, as far as the store was told; zero when it was not.
 	LastUsed time.Time
 	// Platform is what the image runs on, as its configuration says.
 	Platform ocispec.Platform
-	// Labels are those of the configuration; nil when it has none.
+	// Labels are those of the configuration; nil when it has none. Those of an
+	// index are the ones that all its images have, with the same value.
 	Labels map[string]string
 	// Layer is the chain ID of the topmost layer, or empty for an image
 	// without layers. An index has none of its own: its manifests have.

@@ -195,6 +195,10 @@ func (b *builder) addTree(ctx context.Context, t *tree) error {
 	}
 	slices.Sort(b.record.Indexes)
 	b.record.Subject = t.root.subject
+	if t.root.index != nil || !t.root.isImage() {
+		b.record.Created = t.root.created
+	}
+	together := common{dated: !t.root.created.IsZero()}
 	var damage error
 	for _, l := range t.leaves {
 		m, cfg, err := b.addLeaf(ctx, l)
@@ -206,32 +210,12 @@ func (b *builder) addTree(ctx context.Context, t *tree) error {
 		}
 		if t.root.index != nil {
 			b.record.Manifests = append(b.record.Manifests, m)
+			together.add(&b.record, l, m, cfg)
 		} else {
 			b.describe(m, cfg)
 		}
 	}
 	return damage
-}
-
-// describe fills in what the configuration tells of an image of one platform.
-func (b *builder) describe(m imagestore.Manifest, cfg *config) {
-	b.record.Platform = m.Platform
-	if m.Layer != "" { // of another manifest it may not be known
-		b.record.Layer = m.Layer
-	}
-	if m.Digest != b.record.ID {
-		b.record.Manifest = m.Digest
-	}
-	if cfg == nil {
-		return
-	}
-	b.record.Labels = nil
-	if len(cfg.Config.Labels) > 0 {
-		b.record.Labels = maps.Clone(cfg.Config.Labels)
-	}
-	if cfg.Created != nil {
-		b.record.Created = cfg.Created.UTC()
-	}
 }
 
 // addLeaf adds a manifest with its configuration and its layers.

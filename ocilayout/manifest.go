@@ -26,6 +26,8 @@ const annotationSubject = "vnd.docker.reference.digest"
 type node struct {
 	desc    ocispec.Descriptor
 	subject digest.Digest
+	// created is the time in the annotations, or zero.
+	created time.Time
 	// index is set for an index.
 	index *index
 	// config and layers are those of a manifest.
@@ -66,6 +68,8 @@ func parseNode(desc ocispec.Descriptor, data []byte) (*node, error) {
 		Layers    []ocispec.Descriptor `json:"layers"`
 		Subject   *ocispec.Descriptor  `json:"subject"`
 		Manifests []json.RawMessage    `json:"manifests"`
+		// Damaged annotations do not damage the rest.
+		Annotations json.RawMessage `json:"annotations"`
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, err
@@ -78,6 +82,7 @@ func parseNode(desc ocispec.Descriptor, data []byte) (*node, error) {
 	if doc.Subject != nil {
 		n.subject = doc.Subject.Digest
 	}
+	n.created = annotatedTime(doc.Annotations)
 	switch {
 	case doc.Manifests != nil && (doc.Config != nil || doc.Layers != nil):
 		return nil, errors.New("it is an index and a manifest at once")
@@ -93,6 +98,18 @@ func parseNode(desc ocispec.Descriptor, data []byte) (*node, error) {
 		return nil, errors.New("a manifest without a configuration")
 	}
 	return n, nil
+}
+
+// annotatedTime is when annotations say that something was made; zero if they do
+// not.
+func annotatedTime(annotations json.RawMessage) time.Time {
+	var texts map[string]string
+	_ = json.Unmarshal(annotations, &texts) // what cannot be read says nothing
+	created, err := time.Parse(time.RFC3339, texts[ocispec.AnnotationCreated])
+	if err != nil {
+		return time.Time{}
+	}
+	return created.UTC()
 }
 
 // isImage reports whether the manifest is that of an image for a container, and

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -14,6 +15,8 @@ import (
 type IndexSpec struct {
 	// Name makes the index different from others with equal fields.
 	Name string
+	// Created is the time in its annotations; zero leaves it out.
+	Created time.Time
 	// Images are those that it lists.
 	Images []Spec
 	// Attested has the places of images that an attestation in the index is
@@ -46,8 +49,12 @@ func (s IndexSpec) Image() Image {
 		img := nested.Image()
 		add(img, describe(ocispec.MediaTypeImageIndex, img.Index))
 	}
+	annotations := map[string]string{"name": s.Name}
+	if !s.Created.IsZero() {
+		annotations[ocispec.AnnotationCreated] = s.Created.UTC().Format(time.RFC3339)
+	}
 	made.Index = fmt.Appendf(nil, "{\"x-unknown\": [1, 2],\n\"schemaVersion\":2, \"mediaType\":%q,\n\"manifests\":[\n  %s\n],\"annotations\": %s}",
-		ocispec.MediaTypeImageIndex, strings.Join(entries, ",\n  "), marshal(map[string]string{"name": s.Name}))
+		ocispec.MediaTypeImageIndex, strings.Join(entries, ",\n  "), marshal(annotations))
 	return made
 }
 

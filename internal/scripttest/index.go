@@ -18,21 +18,33 @@ func (c *call) index() error {
 	spec := storetest.IndexSpec{Name: c.args[0]}
 	for _, arg := range c.args[1:] {
 		key, value, _ := strings.Cut(arg, "=")
-		if key == "attest" {
+		switch last := len(spec.Images) - 1; {
+		case key == "attest":
 			for n := range strings.SplitSeq(value, ",") {
 				i, err := strconv.Atoi(n)
 				c.ts.Check(err)
 				spec.Attested = append(spec.Attested, i-1)
 			}
-			continue
+		case key == "created" && last < 0:
+			spec.Created = c.ago(value)
+		case key == "created":
+			spec.Images[last].Created = c.ago(value)
+		case key == "labels":
+			spec.Images[last].Labels = labels(value)
+		default:
+			spec.Images = append(spec.Images, member(key, value))
 		}
-		member := storetest.Spec{Name: value, Platform: platform(key)}
-		if value != "" {
-			member.Layers = strings.Split(value, ",")
-		}
-		spec.Images = append(spec.Images, member)
 	}
 	return c.createIndex(spec)
+}
+
+// member is an image of an index, by its platform and its layers.
+func member(on, layers string) storetest.Spec {
+	spec := storetest.Spec{Name: layers, Platform: platform(on)}
+	if layers != "" {
+		spec.Layers = strings.Split(layers, ",")
+	}
+	return spec
 }
 
 // createIndex makes an index and names what it holds, also the layers, and the

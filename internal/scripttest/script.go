@@ -6,7 +6,8 @@
 //	image NAME [parent=NAME] [layers=A,B] [size=BYTES] [platform=OS/ARCH/VARIANT]
 //	           [labels=K=V,K=V] [created=AGE] [used=AGE]
 //	                           size is that of each layer; an AGE is a duration before now
-//	index NAME [attest=I,I] MEMBER...  an index of images, each PLATFORM=LAYER,LAYER; attest numbers
+//	index NAME [created=AGE] [attest=I,I] MEMBER...  an index of images, each
+//	                           PLATFORM=LAYER,LAYER [created=AGE] [labels=K=V,K=V]; attest numbers
 //	                           those, from 1, that an attestation is about. {NAME/1} is the first manifest
 //	artifact NAME [SUBJECT]        an image about a digest
 //	known NAME REF                 the image that REF means now is called NAME

@@ -109,11 +109,7 @@ func (c *call) image() error {
 		spec.Layers = strings.Split(text, ",")
 	}
 	if text := fields["labels"]; text != "" {
-		spec.Labels = make(map[string]string)
-		for label := range strings.SplitSeq(text, ",") {
-			key, value, _ := strings.Cut(label, "=")
-			spec.Labels[key] = value
-		}
+		spec.Labels = labels(text)
 	}
 	if text := fields["created"]; text != "" {
 		spec.Created = c.ago(text)
@@ -125,6 +121,16 @@ func (c *call) image() error {
 		c.tampered.Used[spec.Image().ID()] = c.ago(text)
 	}
 	return c.create(rest[0], spec)
+}
+
+// labels reads KEY=VALUE,KEY=VALUE.
+func labels(text string) map[string]string {
+	read := make(map[string]string)
+	for label := range strings.SplitSeq(text, ",") {
+		key, value, _ := strings.Cut(label, "=")
+		read[key] = value
+	}
+	return read
 }
 
 func (c *call) ago(text string) time.Time { return c.now.Add(-c.duration(text)) }
