@@ -86,6 +86,7 @@ func (e *LimitError) InvalidParameter() {}
 // failed gives an error of the client its class, and says what was being done. The
 // revision is the one that was read, or zero.
 func failed(doing string, revision int64, err error) error {
+	err = native(err)
 	switch {
 	case errors.Is(err, rpctypes.ErrCompacted):
 		return &CompactedError{Revision: revision}
@@ -135,8 +136,24 @@ func refused(err error) bool {
 	}
 }
 
+// native returns the error of a context for that of a server of which the context,
+// which has the client's deadline, has ended: the server says no more than its text.
+func native(err error) error {
+	answer, ok := status.FromError(err)
+	if !ok || answer.Code() != codes.Unknown {
+		return err
+	}
+	for _, ended := range []error{context.DeadlineExceeded, context.Canceled} {
+		if answer.Message() == ended.Error() {
+			return ended
+		}
+	}
+	return err
+}
+
 func codeOf(err error) codes.Code {
 	var server rpctypes.EtcdError
+	err = native(err)
 	switch {
 	case errors.As(err, &server):
 		return server.Code()

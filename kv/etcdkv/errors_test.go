@@ -33,6 +33,7 @@ func TestClasses(t *testing.T) {
 		{rpctypes.ErrGRPCUserEmpty, class.Unavailable},
 		{rpctypes.ErrGRPCAuthNotEnabled, class.Unavailable},
 		{rpctypes.ErrGRPCCompacted, class.Unavailable},
+		{status.Error(codes.Unknown, "context deadline exceeded"), class.Unavailable},
 		{rpctypes.ErrGRPCTooManyOps, class.InvalidArgument},
 		{rpctypes.ErrGRPCRequestTooLarge, class.InvalidArgument},
 		{rpctypes.ErrGRPCCorrupt, class.Internal},

@@ -75,10 +75,10 @@ func newFake(t testing.TB) (*fake, string) {
 	return f, l.Addr().String()
 }
 
-// client returns a client of the server at an address. It is closed with the test.
-func client(t testing.TB, address string) *clientv3.Client {
+// client returns a client of the servers at the addresses. It is closed with the test.
+func client(t testing.TB, addresses ...string) *clientv3.Client {
 	t.Helper()
-	c, err := clientv3.New(clientv3.Config{Endpoints: []string{address}, Logger: zap.NewNop()})
+	c, err := clientv3.New(clientv3.Config{Endpoints: addresses, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}

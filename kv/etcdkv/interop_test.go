@@ -3,11 +3,17 @@
 package etcdkv_test
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"github.com/jettison-oci/jettison/internal/backends"
+	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/internal/scripttest"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kv/etcdkv"
@@ -25,6 +31,80 @@ func TestInterop(t *testing.T) {
 	backend := backends.KV("etcd", d.stores(16))
 	t.Run("store", func(t *testing.T) { storetest.Run(t, backend.Config()) })
 	t.Run("scripts", func(t *testing.T) { scripttest.Run(t, backend, "../../testdata/script/*.txtar") })
+}
+
+// Without a majority nothing is read or written, and the errors say that it may be
+// later: with the majority back, it is. Updates go on when the member goes that they
+// were sent to.
+func TestInteropMajority(t *testing.T) {
+	members := newCluster(t, 3)
+	both := client(t, members[0].address, members[1].address)
+	db, err := etcdkv.New(t.Context(), both, &etcdkv.Options{MaxOps: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := many("a", 30, "1")
+	if err := putAll(t.Context(), db, want); err != nil {
+		t.Fatal(err)
+	}
+	members[0].kill(t)
+	want = many("a", 30, "2")
+	if err := putAll(t.Context(), db, want); err != nil {
+		t.Errorf("an update without one of three members: %v", err)
+	}
+	checkEntries(t, db, want)
+
+	members[2].kill(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err = entriesOf(ctx, db, "")
+	checkOneClass(t, err, class.Unavailable)
+	checkOneClass(t, putAll(ctx, db, many("a", 30, "3")), class.Unavailable)
+	members[2].start(t)
+	checkEntries(t, db, want)
+}
+
+// A user who may only read, and one who may not even do that, are Unavailable; views
+// need no right to write.
+func TestInteropRights(t *testing.T) {
+	d := newDaemon(t)
+	root := client(t, d.address)
+	db := openAt(t, d.address, nil)
+	if err := putAll(t.Context(), db, map[string]string{"a": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	steps := []func(context.Context) error{
+		func(ctx context.Context) error { _, err := root.RoleAdd(ctx, "root"); return err },
+		func(ctx context.Context) error { _, err := root.UserAdd(ctx, "root", "secret"); return err },
+		func(ctx context.Context) error { _, err := root.UserGrantRole(ctx, "root", "root"); return err },
+		func(ctx context.Context) error { _, err := root.RoleAdd(ctx, "reads"); return err },
+		func(ctx context.Context) error {
+			_, err := root.RoleGrantPermission(ctx, "reads", "/jettison/", "/jettison0", clientv3.PermissionType(clientv3.PermRead))
+			return err
+		},
+		func(ctx context.Context) error { _, err := root.UserAdd(ctx, "reader", "secret"); return err },
+		func(ctx context.Context) error { _, err := root.UserGrantRole(ctx, "reader", "reads"); return err },
+		func(ctx context.Context) error { _, err := root.AuthEnable(ctx); return err },
+	}
+	for _, step := range steps {
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := entriesOf(t.Context(), db, "")
+	checkOneClass(t, err, class.Unavailable)
+	c, err := clientv3.New(clientv3.Config{Endpoints: []string{d.address}, Username: "reader", Password: "secret", Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	reader, err := etcdkv.New(t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkEntries(t, reader, map[string]string{"a": "1"})
+	checkOneClass(t, putAll(t.Context(), reader, map[string]string{"a": "2"}), class.Unavailable)
+	checkEntries(t, reader, map[string]string{"a": "1"})
 }
 
 // stores opens a store of its own for each test, with so many operations in a
