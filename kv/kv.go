@@ -3,8 +3,9 @@
 //
 // A rule about storage is written once, against this contract, and runs in
 // memory ([github.com/jettison-oci/jettison/kv/memkv]), on disk
-// ([github.com/jettison-oci/jettison/kv/boltkv]) and wherever someone brings
-// the methods. Package kvtest holds the suite that an engine must pass.
+// ([github.com/jettison-oci/jettison/kv/boltkv]), in etcd
+// (github.com/jettison-oci/jettison/kv/etcdkv, a module of its own) and wherever
+// someone brings the methods. Package kvtest holds the suite that an engine must pass.
 //
 // # Keys and values
 //

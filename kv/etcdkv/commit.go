@@ -156,8 +156,9 @@ func (db *DB) after(ctx context.Context, base, next head) (string, error) {
 // How long to wait before the next try: more each time, up to a limit, and never
 // all alike.
 const (
-	firstPause = 4 * time.Millisecond
-	longPauses = 7 // doublings
+	firstPause  = 4 * time.Millisecond
+	longPauses  = 7 // doublings
+	shortPauses = 2
 )
 
 // pause waits before another try. The error is that of a context that ends first.

@@ -30,6 +30,10 @@
 // entries, and whoever writes next settles what a program has left that ended in
 // between. The log is held in memory meanwhile.
 //
+// What a transaction reads it reads ahead, in pages, and keeps until it ends: up to 64
+// MiB of it, beside what an Update writes. So a prune asks the server a few hundred
+// times, not a few times for each image.
+//
 // # When a commit is not answered
 //
 // A connection may be lost, or a leader, while a commit is under way. It is then
@@ -44,7 +48,7 @@
 // are refused. The server's --max-request-bytes must not be below its default, nor
 // --max-txn-ops below Options.MaxOps; else an Update gets a [*LimitError].
 //
-// Every read asks the server over the network. What a server keeps of the past is
+// What a server keeps of the past is
 // compacted, by the rules of the cluster; a transaction that lasts longer than that
 // gets a [*CompactedError]. Each update leaves its old values in the history until
 // then, so a cluster without automatic compaction fills up (--quota-backend-bytes),

@@ -114,7 +114,8 @@ func (db *DB) Update(ctx context.Context, fn func(kv.Tx) error) error {
 		if err != errOvertaken { //nolint:errorlint // it is never wrapped
 			return err
 		}
-		if err := pause(ctx, try); err != nil {
+		// Whoever overtakes does not wait: to wait ever longer would be to lose for ever.
+		if err := pause(ctx, min(try, shortPauses)); err != nil {
 			return err
 		}
 	}
@@ -131,8 +132,9 @@ func (db *DB) update(ctx context.Context, fn func(kv.Tx) error) error {
 	if err := fn(w); err != nil {
 		return err
 	}
+	w.state.End()
 	if w.changes.len() == 0 {
-		return nil // it was consistent, and there is nothing to write
+		return nil // what it has read belongs together
 	}
 	return db.commit(context.WithoutCancel(ctx), snap.head, w.changes)
 }
