@@ -11,7 +11,8 @@ import (
 
 // The classes of error (rule E1). Every error of this module, and every error
 // that a [Service] returns, is of exactly one of them: [errors.Is] tells which.
-// The marker methods of containerd's and moby's errdefs agree.
+// The marker methods of containerd's and moby's errdefs agree. A store of your own
+// makes an error of a class by wrapping it with %w.
 var (
 	// ErrInvalidArgument says that the call can never succeed as it is. Marker: InvalidParameter.
 	ErrInvalidArgument = class.InvalidArgument

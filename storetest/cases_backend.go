@@ -60,9 +60,9 @@ func declaredStores(ctx context.Context, p *probe) error {
 		return firstError(
 			same("there are images", stores.Images.ImageStore != nil, true),
 			same("there are references", stores.References.ReferenceStore != nil, true),
-			same("there are containers", stores.Containers.ContainerLister != nil, p.cfg.Containers),
-			same("containers can be removed", stores.Containers.Remover != nil, p.cfg.Containers && p.cfg.RemovesContainers),
-			same("there are leases", stores.Leases != nil, p.cfg.Leases))
+			declared("Containers", stores.Containers.ContainerLister != nil, p.cfg.Containers),
+			declared("RemovesContainers", stores.Containers.Remover != nil, p.cfg.Containers && p.cfg.RemovesContainers),
+			declared("Leases", stores.Leases != nil, p.cfg.Leases))
 	}
 	return firstError(p.backend.View(ctx, check), p.backend.Update(ctx, check))
 }
@@ -71,21 +71,29 @@ func declaredAbilities(ctx context.Context, p *probe) error {
 	check := func(stores jettison.Stores) error {
 		images, refs := stores.Images, stores.References
 		return firstError(
-			same("the images have a ReferrerStore", images.Referrers != nil, p.cfg.Referrers),
-			same("the images have a PlatformStore", images.Platforms != nil, p.cfg.Platforms),
-			same("the references have a ShortNamer", refs.Short != nil, p.cfg.ShortNames),
-			same("the references have a DigestNamer", refs.Digests != nil, p.cfg.Digest != nil))
+			declared("Referrers", images.Referrers != nil, p.cfg.Referrers),
+			declared("Platforms", images.Platforms != nil, p.cfg.Platforms),
+			declared("ShortNames", refs.Short != nil, p.cfg.ShortNames),
+			declared("Digest", refs.Digests != nil, p.cfg.Digest != nil))
 	}
 	return firstError(p.backend.View(ctx, check), p.backend.Update(ctx, func(stores jettison.Stores) error {
 		return firstError(check(stores),
-			same("the images have a NamedDeleter", stores.Images.Named != nil, p.cfg.NamedDeletes),
-			same("the images have a Collector", stores.Images.Collector != nil, p.cfg.Garbage != nil))
+			declared("NamedDeletes", stores.Images.Named != nil, p.cfg.NamedDeletes),
+			declared("Garbage", stores.Images.Collector != nil, p.cfg.Garbage != nil))
 	}))
 }
 
 func declaredPartial(_ context.Context, p *probe) error {
 	_, is := p.backend.(jettison.Partial)
-	return same("the backend is Partial", is, !p.cfg.Atomic)
+	return declared("Atomic", !is, p.cfg.Atomic)
+}
+
+// declared compares what the backend has with what a field of the configuration says.
+func declared(field string, has, says bool) error {
+	if has == says {
+		return nil
+	}
+	return fmt.Errorf("Config.%s declares %t, and the backend has %t", field, says, has)
 }
 
 // asItIs makes sure that run returns the very error of its function.

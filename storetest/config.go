@@ -36,7 +36,8 @@ type Config struct {
 	RemovesContainers bool
 	// Mounts says that it also knows which images containers mount.
 	Mounts bool
-	// Leases says that the store keeps leases.
+	// Leases says that the store keeps leases. Behind [jettison.Separate] every
+	// store does.
 	Leases bool
 	// Dangling says that a reference may name an image that is not there.
 	Dangling bool
