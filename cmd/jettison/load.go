@@ -18,13 +18,15 @@ const loadLong = `Load every image of an archive, with all its names.
 
 The archive is what docker save, podman save or skopeo copy write: a docker
 archive or an OCI archive, plain or compressed with gzip or zstd, the directory
-of an OCI layout, or one of skopeo's dir: transport. An image for several platforms is kept whole, unless --platform
-chooses one; signatures and the like come with what they are about. It is read
-from standard input unless -i is given, or with
--i -. Either all of it is loaded or nothing; a name that another image had moves.
+of an OCI layout, or one of skopeo's dir: transport. It is read from standard
+input unless -i is given, or with -i -. Either all of it is loaded or nothing; a
+name that another image had moves.
+
+An image for several platforms is kept whole, unless --platform chooses one;
+signatures and the like come with what they are about.
 
 The store is made if it is not there. Until the load has ended no other command
-can use it: see --wait.`
+can change it: see --wait.`
 
 // stdin is how -i names standard input.
 const stdin = "-"
