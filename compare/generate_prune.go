@@ -117,7 +117,7 @@ var wrongFilters = []struct{ key, value, text string }{
 	{filter.Dangling, "True", "invalid filter 'dangling=True': neither true, 1, false nor 0"},
 	{filter.Label, "", "invalid filter 'label': empty value"},
 	{filter.NotLabel, "", "invalid filter 'label!': empty value"},
-	{filter.Until, "yesterday", "invalid filter 'until=yesterday': neither a duration, an RFC 3339 time nor Unix seconds"},
+	{filter.Until, "yesterday", "invalid filter 'until=yesterday': neither a duration such as 24h, an RFC 3339 time nor Unix seconds"},
 	{filter.Until, "-1h", "invalid filter 'until=-1h': negative duration"},
-	{filter.Until, "2023-11-14T25:00", "invalid filter 'until=2023-11-14T25:00': neither a duration, an RFC 3339 time nor Unix seconds"},
+	{filter.Until, "2023-11-14T25:00", "invalid filter 'until=2023-11-14T25:00': neither a duration such as 24h, an RFC 3339 time nor Unix seconds"},
 }

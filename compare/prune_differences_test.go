@@ -123,7 +123,7 @@ func showP4Until(t *testing.T) {
 }
 
 func showP4Values(t *testing.T) {
-	const noTime = "neither a duration, an RFC 3339 time nor Unix seconds"
+	const noTime = "neither a duration such as 24h, an RFC 3339 time nor Unix seconds"
 	s := newStage(t).made("A", "", "2024-01-01T00:00:00Z", "keep")
 	for _, test := range []struct {
 		args         filter.Args

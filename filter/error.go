@@ -17,7 +17,7 @@ var (
 	errNotBool   = errors.New("neither true, 1, false nor 0")
 	errLabelKey  = errors.New("label without a key")
 	errID        = errors.New("neither an image ID nor at least 4 hex digits of one")
-	errTime      = errors.New("neither a duration, an RFC 3339 time nor Unix seconds")
+	errTime      = errors.New("neither a duration such as 24h, an RFC 3339 time nor Unix seconds")
 	errNegative  = errors.New("negative duration")
 	errTooLate   = errors.New("after the year 9999")
 	errNotValues = errors.New("neither an object nor a list of values")

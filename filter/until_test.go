@@ -107,7 +107,7 @@ func TestUntilWithoutCreated(t *testing.T) {
 }
 
 func TestUntilRefuses(t *testing.T) {
-	const unknown = "neither a duration, an RFC 3339 time nor Unix seconds"
+	const unknown = "neither a duration such as 24h, an RFC 3339 time nor Unix seconds"
 	for text, why := range map[string]string{
 		"banana":                      unknown,
 		"7d":                          unknown,

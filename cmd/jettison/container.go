@@ -36,7 +36,7 @@ func newContainerAdd(set *settings) *cobra.Command {
 		Use:     "add NAME REF",
 		Short:   "Record a container created from an image, and print its ID",
 		Example: "  jettison container add web web:1.0 --running\n  jettison container add job app:1.0 --mount data:1.0",
-		Args:    cobra.ExactArgs(2),
+		Args:    operands("NAME REF", 2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(args[0]) == "" {
 				return errors.New("a container needs a name")

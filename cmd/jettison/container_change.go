@@ -60,7 +60,7 @@ func newContainerRemove(set *settings) *cobra.Command {
 // newContainerChange makes cmd, which has its texts, a command that changes
 // the containers that it names, all or none, and prints them.
 func newContainerChange(set *settings, cmd *cobra.Command, change containerChange) *cobra.Command {
-	cmd.Args = cobra.MinimumNArgs(1)
+	cmd.Args = operands("NAME...", 1, anyNumber)
 	cmd.ValidArgsFunction = set.complete(listContainerNames)
 	cmd.RunE = action(func(cmd *cobra.Command, names []string) error {
 		var changed []jettison.Container

@@ -54,7 +54,7 @@ func newCompletion() *cobra.Command {
 		Short:     "Print a completion script for a shell",
 		Long:      completionLong,
 		Example:   completionExample,
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      cobra.MatchAll(operands("bash, zsh, fish or powershell", 1, 1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			root, w := cmd.Root(), cmd.OutOrStdout()

@@ -37,7 +37,7 @@ func newHistory(set *settings) *cobra.Command {
 		Short:   "Show how an image was made",
 		Long:    historyLong,
 		Example: "  jettison history app:1.0\n  jettison history --no-trunc --format json app:1.0",
-		Args:    cobra.ExactArgs(1),
+		Args:    operands("REF", 1, 1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			return set.read(cmd, func(store *opened) error {
 				steps, err := history(cmd.Context(), store, args[0])

@@ -40,6 +40,9 @@ Images without a reference that others are built from are left out unless --all
 is given. Filters are those of prune.`,
 		Example: "  jettison images\n  jettison images -a --format json\n  jettison images --filter 'reference=app:1.*'",
 		Args:    noArgs,
+
+		SuggestFor: []string{"list", "ls"},
+
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chosen, err := flags.filter()
 			if err != nil {

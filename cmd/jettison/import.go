@@ -48,7 +48,7 @@ func newImport(set *settings) *cobra.Command {
 		Short:   "Make an image of a root file system",
 		Long:    importLong,
 		Example: importExample,
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    operands("FILE|URL|- [REF]", 1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := flags.options(cmd, args)
 			if err != nil {

@@ -24,7 +24,7 @@ func newInspect(set *settings) *cobra.Command {
 platform or those of an index, layers with the number of their holders, what it is
 about and what is about it, and what uses the image.`,
 		Example: "  jettison inspect app:1.0\n  jettison inspect --format json app:1.0 3dfe63d000c7",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    operands("REF...", 1, anyNumber),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			return set.read(cmd, func(store *opened) error {
 				return set.inspect(cmd, store, args)

@@ -103,7 +103,7 @@ func newLeaseRemove(set *settings) *cobra.Command {
 		Use:     "rm ID...",
 		Short:   "Release leases, all or none",
 		Example: "  jettison lease rm 4FZQJX5WAOQHK2WUPZ7R6JKXQZ",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    operands("ID...", 1, anyNumber),
 		RunE: action(func(cmd *cobra.Command, ids []string) error {
 			return set.change(cmd, func(store *opened) error {
 				err := store.Update(cmd.Context(), func(stores jettison.Stores) error { return removeLeases(cmd, stores, ids) })

@@ -36,7 +36,7 @@ func platformFlags(set *pflag.FlagSet, texts ...string) ([]ocispec.Platform, err
 		}
 		p, err := platforms.Parse(text)
 		if err != nil {
-			return nil, errors.Wrapf(err, "--platform %q", text)
+			return nil, errors.Errorf("--platform %q: want os/arch[/variant], as in linux/arm64", text)
 		}
 		all = append(all, p)
 	}

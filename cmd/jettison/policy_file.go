@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pkg/errors"
@@ -64,23 +63,13 @@ func (e policyEntry) apply(flag *pflag.Flag) error {
 	}
 	given, changed := flag.Value.String(), flag.Changed
 	if err := flag.Value.Set(e.values[0]); err != nil {
-		return errors.WithMessagef(withoutCall(err), "%s %q", e.key, e.values[0])
+		return errors.WithMessagef(unreadable(flag.Value, err), "%s %q", e.key, e.values[0])
 	}
 	flag.Changed = true
 	if changed {
 		return flag.Value.Set(given)
 	}
 	return nil
-}
-
-// withoutCall takes the name of the function that failed from errors of
-// strconv: it means nothing to users.
-func withoutCall(err error) error {
-	var number *strconv.NumError
-	if errors.As(err, &number) {
-		return number.Err
-	}
-	return err
 }
 
 // parsePolicy reads the text of a policy file: one YAML mapping. Errors name

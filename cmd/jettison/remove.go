@@ -56,7 +56,10 @@ func newRemove(set *settings) *cobra.Command {
 		Short:   "Remove references and images",
 		Long:    removeLong,
 		Example: removeExample,
-		Args:    cobra.MinimumNArgs(1),
+
+		SuggestFor: []string{"delete", "remove", "untag"},
+
+		Args: operands("REF...", 1, anyNumber),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := flags.options(cmd.Flags())
 			if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"io"
+	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/pkg/errors"
@@ -33,6 +34,16 @@ func report(w io.Writer, format string, f failure) {
 	for _, c := range conflictsOf(f.err) {
 		note(w, "  %s: %s\n", c, c.Hint())
 	}
+	if errors.Is(f.err, class.NotFound) && tooShort(f.reference) {
+		note(w, "  if this is the beginning of an ID, give at least 4 digits of it\n")
+	}
+}
+
+// tooShort reports whether a text is what Docker takes for the beginning of an ID
+// and rule R3 does not.
+func tooShort(text string) bool {
+	hex := strings.TrimPrefix(text, "sha256:")
+	return hex != "" && len(hex) < 4 && strings.Trim(hex, "0123456789abcdef") == ""
 }
 
 // reportAll reports the failures that are some; if there are any, it returns

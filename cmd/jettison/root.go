@@ -30,7 +30,7 @@ storage.conf. Containers are those that are there, whoever made them. Without
 root rights run "podman unshare jettison", for the files belong to other users.
 
 Results go to standard output, all else to standard error. With --format json
-errors and warnings are JSON too, one value per line.
+errors and warnings are JSON too, one value per line, but for wrong usage.
 
 Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted. What
 had been committed before an interrupt stays. rmi and prune have those of Podman
@@ -79,6 +79,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(newHelp())
+	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	flags.StringVar(&set.store, "store", defaultStore(), "directory `DIR` of the store, or oci:DIR, containerd[:ADDRESS] or podman[:ROOT]")
 	flags.StringVar(&set.namespace, "namespace", "", "`NAMESPACE` of a containerd, after commas others whose containers use its images (default: $CONTAINERD_NAMESPACE, else \"default\")")
@@ -103,25 +104,4 @@ func action(fn func(cmd *cobra.Command, args []string) error) func(*cobra.Comman
 		}
 		return nil
 	}
-}
-
-// subcommand accepts no arguments: what is left is no command of cmd.
-func subcommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := errors.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return errors.Errorf("%s; did you mean %s?", err, near[0])
-	}
-	return err
-}
-
-// noArgs accepts no arguments.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return errors.Errorf("%s takes no arguments, but got %q", cmd.CommandPath(), args[0])
 }

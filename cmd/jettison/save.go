@@ -53,7 +53,7 @@ func newSave(set *settings) *cobra.Command {
 		Short:   "Save images to an archive",
 		Long:    saveLong,
 		Example: saveExample,
-		Args:    cobra.MinimumNArgs(1),
+		Args:    operands("REF...", 1, anyNumber),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := flags.options(cmd)
 			if err != nil {

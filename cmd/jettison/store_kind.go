@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/pkg/errors"
@@ -56,10 +57,24 @@ func (s *settings) checkStoreName() error {
 	if has {
 		return k.check(s, rest)
 	}
-	if name, _, _ := strings.Cut(s.store, ":"); name == "docker" {
+	if name, _, colon := strings.Cut(s.store, ":"); isForeign(name, colon) {
 		return errors.Errorf("--store %q: this version knows no such stores; write ./%s for a directory of that name", s.store, s.store)
 	}
 	return nil
+}
+
+// isForeign reports whether a name, alone or with a colon, is what other tools call
+// a kind of store, or one of the kinds in other letters. Nobody means a directory by
+// it, and load would make one.
+func isForeign(name string, colon bool) bool {
+	foreign := []string{"docker"}
+	if colon {
+		foreign = append(foreign, "containers-storage", "dir", "docker-archive", "docker-daemon", "oci-archive")
+		for _, k := range kinds() {
+			foreign = append(foreign, k.name)
+		}
+	}
+	return slices.ContainsFunc(foreign, func(kind string) bool { return strings.EqualFold(name, kind) })
 }
 
 // The stores on which a command works, unless it works on all.

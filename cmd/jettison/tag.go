@@ -16,7 +16,7 @@ func newTag(set *settings) *cobra.Command {
 		Short:   "Give an image another name",
 		Long:    "Give the image SOURCE the further name TARGET. A name that another image has moves.",
 		Example: "  jettison tag app:1.0 app:stable",
-		Args:    cobra.ExactArgs(2),
+		Args:    operands("SOURCE TARGET", 2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := reference.ParseNormalizedNamed(args[1])
 			if err != nil {
