@@ -2,6 +2,8 @@ package podman
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,6 +118,8 @@ func known(dir, driver string) (string, error) {
 func driversIn(dir string) ([]string, error) {
 	info, err := os.Stat(dir)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, class.Errorf(class.NotFound, "there is no containers/storage store at %s", dir)
 	case err != nil:
 		return nil, systemError(err)
 	case !info.IsDir():

@@ -104,7 +104,7 @@ func TestOpenRefusals(t *testing.T) {
 		as    any
 		text  string
 	}{
-		"missing":        {podman.Options{GraphRoot: filepath.Join(dir, "missing")}, jettison.ErrNotFound, nil, "missing"},
+		"missing":        {podman.Options{GraphRoot: filepath.Join(dir, "missing")}, jettison.ErrNotFound, nil, "no containers/storage store at "},
 		"a file":         {podman.Options{GraphRoot: file}, jettison.ErrInvalidArgument, &bare, "it is a file"},
 		"empty":          {podman.Options{GraphRoot: directory("empty")}, jettison.ErrInvalidArgument, &bare, "no records"},
 		"no layers":      {podman.Options{GraphRoot: directory("vfs-images")}, jettison.ErrInvalidArgument, &bare, "no records"},
