@@ -59,15 +59,9 @@ func (s *state) findNamedAgain(ctx context.Context) error {
 	if len(s.deleted) == 0 {
 		return nil
 	}
-	var filters []string
-	if len(s.deleted) <= fewReported {
-		for id := range s.deleted {
-			filters = append(filters, "target.digest=="+id.String())
-		}
-	}
-	found, err := s.backend.services.Images.List(s.here(ctx), filters...)
+	found, err := s.listDeleted(ctx)
 	if err != nil {
-		return failed("list images", err)
+		return err
 	}
 	again := slices.DeleteFunc(found, func(r images.Image) bool { return !s.deleted[r.Target.Digest] })
 	if len(again) > 0 {
@@ -75,6 +69,20 @@ func (s *state) findNamedAgain(ctx context.Context) error {
 	}
 	clear(s.deleted)
 	return nil
+}
+
+// listDeleted lists the names that there are of images that were deleted; when those
+// are many, all names.
+func (s *state) listDeleted(ctx context.Context) ([]images.Image, error) {
+	if len(s.deleted) > fewReported {
+		return s.backend.listImages(s.here(ctx))
+	}
+	var filters []string
+	for id := range s.deleted {
+		filters = append(filters, "target.digest=="+id.String())
+	}
+	found, err := s.backend.services.Images.List(s.here(ctx), filters...)
+	return found, failed("list images", err)
 }
 
 // remaining are those of the pieces that are there. It reads nothing of the state

@@ -55,10 +55,12 @@
 //
 // Every View and Update looks at the namespace once: one list of the names, and,
 // when something first asks for them, one each of the containers, the tasks, the
-// leases, the content and the snapshots. After a deletion the names of what was
-// deleted are listed once more. Labels of content tell what needs what, so a
-// deletion reads no more than the manifest and the configuration of the image;
-// where old programs have left content without labels, its documents are read.
+// leases and the content, side by side, and then of the snapshots. After a deletion
+// the names of what was deleted are listed once more. Labels of content tell what
+// needs what, so a deletion reads no more than the manifest and the configuration
+// of the image; where old programs have left content without labels, its documents
+// are read. Names that are too many for one message of the daemon are listed in
+// pieces.
 //
 // A name is removed only if it has the target that it had. An image goes with its
 // last name, in that one change. When the last name goes and the image stays, the

@@ -3,12 +3,19 @@
 package containerd_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"google.golang.org/grpc"
 
+	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/adapters/containerd"
 	"github.com/jettison-oci/jettison/adapters/containerd/internal/fixture"
 	"github.com/jettison-oci/jettison/internal/containerdtest"
@@ -49,6 +56,33 @@ func TestInteropStore(t *testing.T) {
 	})
 	t.Run("suite", func(t *testing.T) { storetest.Run(t, backend.Config()) })
 	t.Run("scripts", func(t *testing.T) { scripttest.Run(t, backend, "../../testdata/script/*.txtar") })
+}
+
+// A daemon that may not answer with a long message is asked in pieces.
+func TestInteropNamesInPieces(t *testing.T) {
+	const n = 200
+	d := containerdtest.Start(t)
+	c, err := client.New(d.Address(), client.WithCallOpts([]grpc.CallOption{grpc.MaxCallRecvMsgSize(8192)}))
+	must(t, err)
+	t.Cleanup(func() { _ = c.Close() }) // nothing is under way then
+	services, err := containerd.FromClient(t.Context(), c)
+	must(t, err)
+	ctx := namespaces.WithNamespace(t.Context(), "default")
+	for i := range n {
+		target := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString(fmt.Sprint(i)), Size: 1}
+		_, err := services.Images.Create(ctx, images.Image{Name: fmt.Sprintf("docker.io/library/app:%d", i), Target: target})
+		must(t, err)
+	}
+	if _, err := services.Images.List(ctx); !errdefs.IsResourceExhausted(err) {
+		t.Fatalf("a whole list: got %v, want that it is too long", err)
+	}
+	backend, err := containerd.New(services, nil)
+	must(t, err)
+	plan, err := jettison.New(backend, nil).PlanPrune(t.Context(), jettison.PruneOptions{All: true})
+	must(t, err)
+	if len(plan.Removals) != n {
+		t.Errorf("%d images, want %d", len(plan.Removals), n)
+	}
 }
 
 // So do the scenarios of containerd's own.

@@ -134,9 +134,9 @@ func (s *state) running(ctx context.Context, records []containers.Container) (ma
 // containers.
 func (s *state) loadForeign(ctx context.Context, users []container) (*foreign, error) {
 	f := &foreign{targets: make(map[string]digest.Digest)}
-	records, err := s.backend.services.Images.List(ctx)
+	records, err := s.backend.listImages(ctx)
 	if err != nil {
-		return nil, failed("list images", err)
+		return nil, err
 	}
 	for _, record := range records {
 		f.targets[record.Name] = record.Target.Digest

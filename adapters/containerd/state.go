@@ -43,9 +43,9 @@ type state struct {
 
 // load lists the images.
 func (s *state) load(ctx context.Context) error {
-	records, err := s.backend.services.Images.List(in(ctx, s.backend.opts.Namespace))
+	records, err := s.backend.listImages(s.here(ctx))
 	if err != nil {
-		return failed("list images", err)
+		return err
 	}
 	s.index(records)
 	return nil
