@@ -63,11 +63,13 @@ type damaged struct {
 // do damages the target, whose file it is.
 func (d damaged) do(t *testing.T, path string) {
 	t.Helper()
+	if d.truncated || d.altered {
+		must(t, os.Chmod(path, 0o600)) // only root writes to a blob as it is
+	}
 	if d.truncated {
 		must(t, os.Truncate(path, 10))
 	}
 	if d.altered {
-		must(t, os.Chmod(path, 0o600))
 		must(t, os.WriteFile(path, []byte(`{"config":{}}`), 0o600))
 	}
 }
