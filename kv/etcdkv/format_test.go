@@ -74,8 +74,8 @@ func TestStoresShareACluster(t *testing.T) {
 	}
 }
 
-// What is damaged is said with its key, by Views and by Updates, and changes
-// nothing.
+// What is damaged is said with its key, by Views and by Updates, which
+// write nothing.
 func TestDamage(t *testing.T) {
 	logKey := func(f *fake) string { return f.names("/jettison/log/")[0] }
 	head := func(*fake) string { return "/jettison/head" }
@@ -98,12 +98,12 @@ func TestDamage(t *testing.T) {
 			}
 			ended()
 			c.harm(f, t, c.key(f))
-			before := f.names("")
 			_, err := entriesOf(t.Context(), db, "")
 			checkDamage(t, err, c.names)
 			checkDamage(t, putAll(t.Context(), db, map[string]string{"b": "1"}), c.names)
-			if diff := cmp.Diff(before, f.names("")); diff != "" {
-				t.Errorf("keys (-before +after):\n%s", diff)
+			// Entries of the log may still come: they are requests that were under way.
+			if got := f.names("/jettison/k/b"); len(got) > 0 {
+				t.Errorf("an update upon damage has written %q", got)
 			}
 		})
 	}

@@ -85,6 +85,9 @@ func TestManyQuestions(t *testing.T) {
 // A transaction that reads more than is kept in memory reads it all the same, and
 // goes on with scans in which it read something else.
 func TestMoreThanIsKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes 100 MiB and more")
+	}
 	f, db := open(t, nil)
 	const n = 100
 	if err := putAll(t.Context(), db, many("a/", n, strings.Repeat("v", 1<<20))); err != nil {
