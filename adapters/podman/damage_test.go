@@ -16,6 +16,25 @@ import (
 	"github.com/jettison-oci/jettison/internal/backends"
 )
 
+// A document that was written anew is read anew.
+func TestDocumentWrittenAnew(t *testing.T) {
+	f := newFixture(t)
+	m := f.image(spec{labels: map[string]string{"a": "old"}})
+	b := f.backend(nil)
+	for _, want := range []string{"old", "new"} {
+		config := m.config
+		config.Config.Labels = map[string]string{"a": want}
+		f.check(f.SetImageBigData(m.id.Encoded(), m.id.String(), f.json(config), nil))
+		f.check(b.View(t.Context(), func(stores jettison.Stores) error {
+			img, err := stores.Images.Get(t.Context(), m.id)
+			if got := img.Labels["a"]; got != want {
+				t.Errorf("label: got %q, want %q", got, want)
+			}
+			return err
+		}))
+	}
+}
+
 // key is what the store calls a document of an image.
 func (f *fixture) key(id digest.Digest, document backends.Document) string {
 	if document == backends.Config {

@@ -2,6 +2,7 @@ package podman_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -142,6 +143,27 @@ func TestMappedLayers(t *testing.T) {
 	f.check(err)
 	if len(layers) > 0 {
 		t.Errorf("left: %v", layers)
+	}
+}
+
+// A copy that is mounted keeps the image like its topmost layer.
+func TestMappedLayerMounted(t *testing.T) {
+	f := newFixture(t)
+	m := f.image(spec{layers: []string{"os"}, names: []string{"localhost/app:1"}})
+	f.mapLayer(m)
+	img, err := f.Image(m.id.Encoded())
+	f.check(err)
+	_, err = f.Mount(img.MappedTopLayers[0], "")
+	f.check(err)
+	service := jettison.New(f.backend(nil), nil)
+	_, err = service.ImageDelete(t.Context(), m.id.String(), jettison.RemoveOptions{Force: true})
+	if !errors.Is(err, jettison.ErrConflict) || !strings.Contains(err.Error(), "mount") {
+		t.Errorf("mounted: got %v, want an error of class Conflict that says so", err)
+	}
+	_, err = f.Unmount(img.MappedTopLayers[0], false)
+	f.check(err)
+	if _, err := service.ImageDelete(t.Context(), m.id.String(), jettison.RemoveOptions{}); err != nil {
+		t.Errorf("unmounted: %v", err)
 	}
 }
 
