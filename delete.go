@@ -199,11 +199,20 @@ func (p *planner) removeByReference(ctx context.Context, r *Removal, t target, o
 	if stays, err := p.staysReferrer(ctx, r, t.id); err != nil || stays { // S1
 		return err
 	}
-	mask := conflict.Hard // D5
-	if !opts.Force {
-		mask |= conflict.Soft
+	if opts.Force { // D5
+		return p.deleteQuietly(ctx, r, *t.image, forced{p}, conflict.Hard|conflict.StoppedContainer, opts)
 	}
-	return p.deleteQuietly(ctx, r, *t.image, mask, opts)
+	return p.deleteQuietly(ctx, r, *t.image, p, conflict.Hard|conflict.Soft, opts)
+}
+
+// forced are facts without the stopped containers that do not keep their image.
+type forced struct{ conflict.Facts }
+
+func (f forced) Containers(ctx context.Context, image digest.Digest) ([]Container, error) {
+	all, err := f.Facts.Containers(ctx, image)
+	return slices.DeleteFunc(slices.Clone(all), func(c Container) bool {
+		return c.Kind() == conflict.StoppedContainer && !c.Keeps
+	}), err
 }
 
 // going are the references that go when the target is removed by its reference,
@@ -274,8 +283,8 @@ func (p *planner) removeByID(ctx context.Context, r *Removal, t target, opts Rem
 
 // deleteQuietly deletes an image without references unless a conflict in mask
 // stands in the way; then it is kept.
-func (p *planner) deleteQuietly(ctx context.Context, r *Removal, img imagestore.Image, mask conflict.Kind, opts RemoveOptions) error {
-	found, err := conflict.Check(ctx, p, img.ID, mask)
+func (p *planner) deleteQuietly(ctx context.Context, r *Removal, img imagestore.Image, facts conflict.Facts, mask conflict.Kind, opts RemoveOptions) error {
+	found, err := conflict.Check(ctx, facts, img.ID, mask)
 	switch {
 	case err != nil:
 		return err
@@ -317,7 +326,7 @@ func (p *planner) pruneParent(ctx context.Context, r *Removal, id digest.Digest,
 		if held, err := p.isHeld(ctx, id); held || err != nil { // S1
 			return err
 		}
-		return p.deleteQuietly(ctx, r, parent, conflict.Hard|conflict.Soft, opts)
+		return p.deleteQuietly(ctx, r, parent, p, conflict.Hard|conflict.Soft, opts)
 	case isDamage(err):
 		p.log.WarnContext(ctx, "parent image is not pruned", "image", id, "error", err)
 		return nil

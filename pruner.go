@@ -96,7 +96,7 @@ func (p *pruner) consider(ctx context.Context, img imagestore.Image) (Removal, e
 // the ancestors that dangle then, unless children hold it.
 func (p *pruner) take(ctx context.Context, r *Removal, img imagestore.Image) error {
 	before := len(r.Steps)
-	if err := p.deleteQuietly(ctx, r, img, conflict.DependentChild, RemoveOptions{}); err != nil {
+	if err := p.deleteQuietly(ctx, r, img, p, conflict.DependentChild, RemoveOptions{}); err != nil {
 		return err
 	}
 	if len(r.Steps) == before {

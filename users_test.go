@@ -63,6 +63,29 @@ func used(t *testing.T, users ...jettison.Container) (*jettison.Service, *remova
 	}), nil), containers, app.ID()
 }
 
+// D5, D8: a stopped container that keeps its image does so when force takes the last
+// name, and not when force deletes the image by its ID.
+func TestContainerThatKeeps(t *testing.T) {
+	force := jettison.RemoveOptions{Force: true}
+	for _, keeps := range []bool{true, false} {
+		service, _, app := used(t, jettison.Container{ID: "a", Keeps: keeps}, jettison.Container{ID: "b"})
+		plan, err := service.PlanDelete(t.Context(), []string{"app:1"}, force)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := plan.Removals[0].Kept
+		if got := len(kept) > 0; got != keeps {
+			t.Fatalf("a container that keeps its image %v: kept %v", keeps, kept)
+		}
+		if keeps && (len(kept[0].Conflicts) != 1 || kept[0].Conflicts[0].Container.ID != "a") {
+			t.Errorf("kept %v, want by a alone", kept)
+		}
+		if records, err := service.ImageDelete(t.Context(), app.String(), force); err != nil || len(records) < 2 {
+			t.Errorf("by ID: got %v and error %v", records, err)
+		}
+	}
+}
+
 // D17: what fails is tried once more, unless it never can succeed; a container that
 // has gone meanwhile is no error, and nobody claims to have removed it.
 func TestRemovalOfContainers(t *testing.T) {

@@ -76,6 +76,10 @@ type Container struct {
 	// Holds says that the store cannot delete an image while the container is there:
 	// force does not override it, whether it runs or not.
 	Holds bool
+	// Keeps says that the container needs its image also when it does not run, as a
+	// store may see it: when force takes the last name from the image, it stays without
+	// one (rule D5). Deleting it by its ID can be forced.
+	Keeps bool
 }
 
 // Kind is what the container is to an image that it uses: [RunningContainer] or

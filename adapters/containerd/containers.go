@@ -91,7 +91,7 @@ func (s *state) addContainer(r *resolved, c container, known map[snapshotKey]boo
 	}
 	made := s.origins(r, t, c)
 	mounted := s.mounted(r, t, c, known)
-	record := jettison.Container{ID: c.ID, Name: nameOf(c), Running: c.running, Mounts: mounted}
+	record := jettison.Container{ID: c.ID, Name: nameOf(c), Running: c.running, Mounts: mounted, Keeps: true}
 	if c.namespace != "" {
 		record.Owner = "namespace " + c.namespace
 	}
@@ -235,7 +235,7 @@ func (s *state) addSnapshots(r *resolved, known map[snapshotKey]bool) {
 		lease := holders[key]
 		for _, id := range r.byTop[t.base(key)] {
 			if lease == key.name && t.isInit(key) {
-				r.users[id] = append(r.users[id], jettison.Container{ID: key.name, Image: id, Running: running[key.name]})
+				r.users[id] = append(r.users[id], jettison.Container{ID: key.name, Image: id, Running: running[key.name], Keeps: true})
 				continue
 			}
 			r.mounts[id] = append(r.mounts[id], mountOf(key, lease))

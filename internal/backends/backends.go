@@ -61,6 +61,9 @@ type Capabilities struct {
 	// Binding says that an image cannot be deleted while a container of it is there,
 	// not even by force.
 	Binding bool
+	// Keeping says that a stopped container keeps its image when force takes the last
+	// name from it.
+	Keeping bool
 	// Lists says that a list of images is an image of its own, without layers: its
 	// engine is a [Lister].
 	Lists bool

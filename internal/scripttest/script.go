@@ -50,7 +50,8 @@
 // layers a and b; {digest:x} is a digest of no image. Records go to stdout,
 // errors to stderr. The condition [atomic] holds where the stores share a
 // transaction, [removes] where containers can be removed, [binding] where an image
-// cannot be deleted before its containers.
+// cannot be deleted before its containers, [keeping] where a stopped one keeps its
+// image when force takes the last name from it.
 //
 // Besides, each rmi and each prune checks what holds in every scenario; see
 // world.remove and call.prune.
@@ -175,6 +176,8 @@ func backendCondition(b backends.Backend) func(string) (bool, error) {
 			return b.RemovesContainers, nil
 		case "binding":
 			return b.Binding, nil
+		case "keeping":
+			return b.Keeping, nil
 		}
 		return false, fmt.Errorf("unknown condition %q", condition)
 	}
