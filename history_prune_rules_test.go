@@ -44,9 +44,9 @@ type keptImage struct {
 	why string
 }
 
-// prune is ImagesPrune, cut short after so many images where that is not
-// negative.
-func (m *model) prune(opts jettison.PruneOptions, limit int) modelReport {
+// prune is ImagesPrune, cut short after so many batches where that is not
+// negative. A batch ends where the goal should be reached, too.
+func (m *model) prune(opts jettison.PruneOptions, batches int) modelReport {
 	p := &modelPrune{model: m, opts: opts}
 	p.all = opts.All || slices.Contains(opts.Filters["dangling"], "false") // P2
 	p.goal = opts.Policy.MaxStorage > 0 || opts.Policy.Disk != nil
@@ -54,7 +54,7 @@ func (m *model) prune(opts jettison.PruneOptions, limit int) modelReport {
 	p.newest = m.newestTags(opts.Policy.KeepLast)
 	bounds := [2]time.Time{p.bound("before"), p.bound("since")}
 	var queue []imagestore.Image
-	if limit == 0 {
+	if batches == 0 {
 		return p.report
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.images)) {
@@ -66,10 +66,15 @@ func (m *model) prune(opts jettison.PruneOptions, limit int) modelReport {
 		}
 	}
 	slices.SortStableFunc(queue, p.earlier) // P6
-	if limit >= 0 {
-		queue = queue[:min(limit, len(queue))]
-	}
+	size, stops := 0, p.toFree > 0
 	for _, img := range queue {
+		if size == opts.BatchSize || stops && p.toFree <= 0 {
+			if batches--; batches == 0 {
+				break
+			}
+			size, stops = 0, p.toFree > 0
+		}
+		size++
 		if p.turn = img; m.images[img.ID] != nil {
 			p.consider(img.ID, bounds)
 		}

@@ -30,11 +30,10 @@ func (h *history) touch(t *rapid.T) {
 func (h *history) prune(t *rapid.T) {
 	opts := h.pruneOptions(t)
 	way := rapid.SampledFrom([]string{"run", "run", "apply", "cancel"}).Draw(t, "way")
-	batches, limit := -1, -1
+	batches := -1
 	if way == "cancel" {
 		opts.BatchSize = rapid.IntRange(1, 4).Draw(t, "batch")
 		batches = rapid.IntRange(0, 3).Draw(t, "batches")
-		limit = batches * opts.BatchSize
 	}
 	plans := make(map[*run]*jettison.Plan)
 	for _, r := range h.runs {
@@ -46,7 +45,7 @@ func (h *history) prune(t *rapid.T) {
 	}
 	whole := h.model.clone()
 	comparePlans(t, h.runs, plans, whole.prune(opts, -1))
-	want := h.model.prune(opts, limit)
+	want := h.model.prune(opts, batches)
 	for _, r := range h.runs {
 		r.events = nil
 		got := r.carryOutPrune(t, opts, plans[r], way, batches)
