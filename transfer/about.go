@@ -64,7 +64,7 @@ func collectAll(ctx context.Context, src Source, want choice) (all []*stored, le
 
 // isReferrer reports whether the image says what it is about.
 func (p *pick) isReferrer() bool {
-	return p.image.Subject != "" || slices.ContainsFunc(p.names, func(name reference.Named) bool {
+	return p.image.Subject != "" || slices.ContainsFunc(p.names.all, func(name reference.Named) bool {
 		_, ok := refstore.SubjectOf(name)
 		return ok
 	})
@@ -82,7 +82,7 @@ func (g *gatherer) find(id digest.Digest) *stored {
 // add takes an image, or gives one that was taken more names.
 func (g *gatherer) add(ctx context.Context, p *pick) error {
 	if old := g.find(p.image.ID); old != nil {
-		old.addNames(p.names)
+		old.names.add(p.names.all...)
 		return nil
 	}
 	img, err := collect(ctx, g.src, p.image)
@@ -90,22 +90,12 @@ func (g *gatherer) add(ctx context.Context, p *pick) error {
 		return class.Wrap(class.Internal, err)
 	}
 	img.referrer = p.isReferrer()
-	img.addNames(p.names)
+	img.names.add(p.names.all...)
 	if err := g.fit(img); err != nil {
 		return err
 	}
 	g.all = append(g.all, img)
 	return nil
-}
-
-// addNames gives the image those names that it does not have.
-func (img *stored) addNames(names []reference.Named) {
-	for _, name := range names {
-		same := func(other reference.Named) bool { return other.String() == name.String() }
-		if !slices.ContainsFunc(img.names, same) {
-			img.names = append(img.names, name)
-		}
-	}
 }
 
 // addReferrers takes what is about the image as far as it was taken. Those that
@@ -154,7 +144,7 @@ func (g *gatherer) referrers(ctx context.Context, img *stored) (found []*pick, e
 				return !ok || !slices.Contains(img.digests, subject)
 			})
 			if len(names) > 0 || slices.Contains(img.digests, record.Subject) {
-				found = append(found, &pick{image: record, names: names})
+				found = append(found, &pick{image: record, names: listOf(names)})
 			}
 		}
 		return nil

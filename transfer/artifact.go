@@ -74,7 +74,7 @@ func (img *image) about() []digest.Digest {
 	if img.artifact.subject != "" {
 		about = append(about, img.artifact.subject)
 	}
-	for _, name := range img.names {
+	for _, name := range img.names.all {
 		if subject, ok := refstore.SubjectOf(name); ok {
 			about = append(about, subject)
 		}

@@ -91,7 +91,7 @@ func (l *loader) complete(ctx context.Context, tx *kvstore.Tx, img *image, repor
 			Digest: img.id, Name: img.parent.String(), Reason: "the parent has gone from the store, or descends from the image there",
 		})
 	}
-	for _, name := range img.names {
+	for _, name := range img.names.all {
 		from, err := take(ctx, tx, img, name)
 		if err != nil {
 			return l.wrap("", err)
@@ -100,7 +100,7 @@ func (l *loader) complete(ctx context.Context, tx *kvstore.Tx, img *image, repor
 			report.Moved = append(report.Moved, MovedName{Name: name, From: from, To: img.id})
 		}
 	}
-	loaded := LoadedImage{ID: img.id, Names: slices.Clone(img.names), Parent: parent, Platform: img.config.Platform}
+	loaded := LoadedImage{ID: img.id, Names: slices.Clone(img.names.all), Parent: parent, Platform: img.config.Platform}
 	if img.index != nil {
 		loaded.Platforms = slices.Clone(img.index.platforms)
 	}

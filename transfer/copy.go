@@ -80,9 +80,7 @@ func (l *loader) addStored(ctx context.Context, stored *stored) error {
 		return err
 	}
 	img.parent = stored.parent
-	for _, name := range stored.names {
-		img.addName(name)
-	}
+	img.names.add(stored.names.all...)
 	return nil
 }
 

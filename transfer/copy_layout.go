@@ -72,7 +72,7 @@ func (s *saver) list(ctx context.Context, tx *ocilayout.Tx, to *layoutSink) erro
 		if err != nil {
 			return err
 		}
-		for _, name := range img.names {
+		for _, name := range img.names.all {
 			if err := tx.Name(ctx, id, name, refstore.AddOptions{Force: true}); err != nil {
 				return err
 			}

@@ -59,7 +59,7 @@ func (l *loader) addDockerImage(ctx context.Context, e dockerImage) error {
 		if err != nil {
 			return l.wrap(dockerManifest, err)
 		}
-		img.addName(name)
+		img.names.add(name)
 	}
 	if e.Parent != "" {
 		img.parent = e.Parent

@@ -22,7 +22,7 @@ type image struct {
 	config  ocispec.Image
 	content []blob // the configuration, then the manifest if there is one
 	layers  []layer
-	names   []reference.Named
+	names   nameList
 	parent  digest.Digest // as the archive says, later only if it holds
 
 	manifest imagestore.Document // zero for one that is no OCI image
@@ -168,24 +168,16 @@ func (l *loader) setLayers(img *image, by string, layers []layer) error {
 	return nil
 }
 
-// addName gives img a name, once.
-func (img *image) addName(name reference.Named) {
-	same := func(other reference.Named) bool { return other.String() == name.String() }
-	if !slices.ContainsFunc(img.names, same) {
-		img.names = append(img.names, name)
-	}
-}
-
 // settleNames leaves each name with the last image that has it.
 func (l *loader) settleNames() {
 	last := make(map[string]*image)
 	for _, img := range l.images {
-		for _, name := range img.names {
+		for _, name := range img.names.all {
 			last[name.String()] = img
 		}
 	}
 	for _, img := range l.images {
-		img.names = slices.DeleteFunc(img.names, func(name reference.Named) bool {
+		img.names.all = slices.DeleteFunc(img.names.all, func(name reference.Named) bool {
 			lost := last[name.String()] != img
 			if lost {
 				l.skip(img.id, reference.FamiliarString(name), "a later image in the archive has the same name")

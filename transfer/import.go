@@ -163,7 +163,7 @@ func (l *loader) addImported(ctx context.Context, in *diskstore.Ingest, config d
 		return err
 	}
 	l.images = []*image{{
-		id: desc.Digest, config: config.Image, names: names, content: []blob{{"", desc, data}},
+		id: desc.Digest, config: config.Image, names: listOf(names), content: []blob{{"", desc, data}},
 		layers: []layer{{desc: rootFS, diffID: rootFS.Digest}},
 	}}
 	return nil

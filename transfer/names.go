@@ -8,6 +8,32 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
+// A nameList has names in the order in which they came, each once. An image may
+// have as many as an archive can list. The zero value is empty.
+type nameList struct {
+	all []reference.Named
+	has map[string]bool
+}
+
+// listOf makes a list of names.
+func listOf(names []reference.Named) nameList {
+	var l nameList
+	l.add(names...)
+	return l
+}
+
+func (l *nameList) add(names ...reference.Named) {
+	if l.has == nil {
+		l.has = make(map[string]bool)
+	}
+	for _, name := range names {
+		if text := name.String(); !l.has[text] {
+			l.has[text] = true
+			l.all = append(l.all, name)
+		}
+	}
+}
+
 // addNames gives img the name that its descriptor in index.json is annotated
 // with: containerd's, which is always a full one, else that of the
 // specification.
@@ -19,7 +45,7 @@ func (l *loader) addNames(img *image, desc ocispec.Descriptor) {
 			continue
 		}
 		if name := l.opts.fullName(text); name != nil {
-			img.addName(name)
+			img.names.add(name)
 			return
 		}
 		unusable = text

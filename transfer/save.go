@@ -181,7 +181,7 @@ func (s *saver) report(err error) ([]SavedImage, error) {
 	}
 	saved := make([]SavedImage, len(s.images))
 	for i, img := range s.images {
-		saved[i] = SavedImage{ID: img.id, Names: img.names}
+		saved[i] = SavedImage{ID: img.id, Names: img.names.all}
 		if s.opts.Format != DockerArchive {
 			saved[i].Manifest, saved[i].Made, saved[i].Replaces = img.root.Digest, img.made != nil, img.unfit
 		}

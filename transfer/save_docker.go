@@ -43,7 +43,7 @@ func (s *saver) writeDocker(ctx context.Context, to sink) error {
 func (s *saver) dockerEntry(img *stored) dockerEntry {
 	one := img.single[0]
 	e := dockerEntry{Config: configName(one.config), Layers: make([]string, len(one.layers))}
-	for _, name := range img.names {
+	for _, name := range img.names.all {
 		e.RepoTags = append(e.RepoTags, reference.FamiliarString(name))
 	}
 	for i, ly := range one.layers {

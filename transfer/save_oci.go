@@ -46,11 +46,11 @@ func (s *saver) writeJSON(to sink, name string, v any) error {
 
 // descriptors are those of the image in index.json, one for each name.
 func (img *stored) descriptors() []ocispec.Descriptor {
-	if len(img.names) == 0 {
+	if len(img.names.all) == 0 {
 		return []ocispec.Descriptor{img.root}
 	}
-	descs := make([]ocispec.Descriptor, len(img.names))
-	for i, name := range img.names {
+	descs := make([]ocispec.Descriptor, len(img.names.all))
+	for i, name := range img.names.all {
 		descs[i] = img.root
 		descs[i].Annotations = maps.Clone(img.root.Annotations)
 		if descs[i].Annotations == nil {

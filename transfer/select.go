@@ -14,7 +14,7 @@ import (
 // A pick is an image that was asked for and the tags by which it was.
 type pick struct {
 	image imagestore.Image
-	names []reference.Named
+	names nameList
 }
 
 // A picker finds the images that references mean, each once.
@@ -93,10 +93,7 @@ func (p *picker) take(img imagestore.Image, ref reference.Named) {
 	if _, tagged := ref.(reference.Tagged); !tagged {
 		return
 	}
-	same := func(other reference.Named) bool { return other.String() == ref.String() }
-	if !slices.ContainsFunc(p.picks[i].names, same) {
-		p.picks[i].names = append(p.picks[i].names, ref)
-	}
+	p.picks[i].names.add(ref)
 }
 
 // everything takes all images.
@@ -111,7 +108,7 @@ func (p *picker) everything(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			p.picks = append(p.picks, &pick{image: img, names: names})
+			p.picks = append(p.picks, &pick{image: img, names: listOf(names)})
 		}
 		return nil
 	})

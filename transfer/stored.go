@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -30,7 +29,7 @@ type Source interface {
 // know it.
 type stored struct {
 	id     digest.Digest
-	names  []reference.Named // tags, in the order asked for
+	names  nameList // tags, in the order asked for
 	parent digest.Digest
 	// root is the manifest, or the index of an image for several platforms.
 	root ocispec.Descriptor
