@@ -20,7 +20,7 @@ import (
 type image struct {
 	id      digest.Digest
 	config  ocispec.Image
-	content []blob // the configuration, then the manifest if there is one
+	content []blob // the configuration, then whatever else there is
 	layers  []layer
 	names   nameList
 	parent  digest.Digest // as the archive says, later only if it holds
@@ -128,6 +128,10 @@ func (l *loader) newImage(config blob) (*image, error) {
 	}
 	if err := checkRootFS(img.config.RootFS); err != nil {
 		return nil, l.wrap(config.entry, err)
+	}
+	if config.desc.Digest != img.id { // the manifest names it by another algorithm, but the ID must lead to it
+		config.desc.Digest = img.id
+		img.content = append(img.content, config)
 	}
 	return img, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/jettison-oci/jettison/diskstore"
 	"github.com/jettison-oci/jettison/transfer"
 )
 
@@ -189,6 +190,32 @@ func TestLoadSkipsArtifacts(t *testing.T) {
 	})
 	if got := report.Images[1].Subject; got != image.Digest {
 		t.Errorf("subject = %s, want %s", got, image.Digest)
+	}
+}
+
+// A manifest may name its configuration by another digest than the one that is the
+// image's ID. The ID leads to it all the same, and the manifest is kept.
+func TestConfigurationByAnotherDigest(t *testing.T) {
+	l, store := newLayout(t), newStore(t)
+	config := toJSON(t, configOf(linux("amd64")))
+	named := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.SHA512.FromBytes(config), Size: int64(len(config))}
+	l.blobs[named.Digest] = config
+	manifest := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: named, Layers: []ocispec.Descriptor{}}
+	manifest.SchemaVersion = 2
+	kept := l.addJSON(ocispec.MediaTypeImageManifest, manifest)
+	l.list(kept, "app:1")
+	report := loadData(t, store, pack(t, l.files()...))
+	if got, want := report.Images[0].ID, digest.FromBytes(config); got != want {
+		t.Errorf("ID = %s, want %s", got, want)
+	}
+	save(t, store, transfer.DockerArchive, "app:1")
+	again := newStore(t)
+	load(t, again, save(t, store, transfer.OCIArchive, "app:1"), transfer.LoadOptions{})
+	if _, err := again.Blob(t.Context(), kept.Digest); err != nil {
+		t.Errorf("the manifest of the image: %v", err)
+	}
+	if findings, err := store.Check(t.Context(), diskstore.CheckOptions{Content: true}); err != nil || len(findings) > 0 {
+		t.Errorf("Check = %v, %v", findings, err)
 	}
 }
 

@@ -97,7 +97,7 @@ func collect(ctx context.Context, src Source, record imagestore.Image) (*stored,
 		return c.out, c.walk(ctx, c.out.root, 0)
 	}
 	config := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: record.ID, Size: int64(len(data))}
-	kept, err := c.keptManifest(ctx)
+	kept, err := c.keptManifest(ctx, data)
 	if err != nil {
 		return nil, err
 	}
@@ -158,9 +158,9 @@ func readAll(ctx context.Context, src Source, id digest.Digest, limit int64) ([]
 	return data, class.Wrap(class.Unavailable, err)
 }
 
-// keptManifest returns the manifest with which the image came, or nil when the
-// store has none, or holds its layers in another form.
-func (c *collector) keptManifest(ctx context.Context) (*ocispec.Descriptor, error) {
+// keptManifest returns the manifest with which the image of this configuration
+// came, or nil when the store has none, or holds its layers in another form.
+func (c *collector) keptManifest(ctx context.Context, config []byte) (*ocispec.Descriptor, error) {
 	for _, content := range c.record.Content {
 		if content.Digest == c.record.ID || content.Size > maxManifest {
 			continue
@@ -169,7 +169,7 @@ func (c *collector) keptManifest(ctx context.Context) (*ocispec.Descriptor, erro
 		if err != nil {
 			return nil, err
 		}
-		if doc.Config.Digest != c.record.ID {
+		if !isDigestOf(doc.Config.Digest, config) {
 			continue // something else that the image keeps
 		}
 		c.out.unfit = content.Digest
@@ -181,6 +181,11 @@ func (c *collector) keptManifest(ctx context.Context) (*ocispec.Descriptor, erro
 		}
 	}
 	return nil, nil
+}
+
+// isDigestOf reports whether d is the digest of data, by whatever algorithm.
+func isDigestOf(d digest.Digest, data []byte) bool {
+	return d.Validate() == nil && d.Algorithm().FromBytes(data) == d
 }
 
 // hasAll reports whether the source has all this content.
