@@ -91,3 +91,26 @@ func TestIndexSharesWhatItsImagesSay(t *testing.T) {
 		}
 	}
 }
+
+// An image is as old as its configuration says; what is no image, as its annotation.
+func TestAgeOfImage(t *testing.T) {
+	for config, want := range map[string]string{
+		`{"created":"2020-01-02T00:00:00Z","rootfs":{"type":"layers"}}`: "2020-01-02T00:00:00Z",
+		`{"rootfs":{"type":"layers"}}`:                                  "0001-01-01T00:00:00Z",
+		`{"created":"2020-01-02T00:00:00Z"}`:                            "2023-04-05T00:00:00Z",
+	} {
+		l := newLab(t, nil)
+		named := digest.FromString(config)
+		o := objectOf(ocispec.MediaTypeImageManifest, fmt.Appendf(nil,
+			`{"config":{"mediaType":%q,"digest":%q,"size":%d},"annotations":{%q:"2023-04-05T00:00:00Z"}}`,
+			ocispec.MediaTypeImageConfig, named, len(config), ocispec.AnnotationCreated))
+		o.Blobs[0].Labels = map[string]string{"containerd.io/gc.ref.content.config": named.String()}
+		o.Blobs = append([]fixture.Blob{{Data: []byte(config)}}, o.Blobs...)
+		must(t, l.engine.Pull(t.Context(), o, "", "docker.io/library/app:1"))
+		found, err := l.service.Resolve(t.Context(), "app:1")
+		must(t, err)
+		if got := found.Image.Created.Format(time.RFC3339); got != want {
+			t.Errorf("%s: made %s, want %s", config, got, want)
+		}
+	}
+}

@@ -79,7 +79,7 @@ func (r *recorder) describe(ctx context.Context, target ocispec.Descriptor) erro
 		m, err := r.manifest(ctx, target.Digest, doc)
 		r.img.Platform, r.img.Layer = m.platform, m.layer
 		r.img.Labels = maps.Clone(m.labels)
-		if r.img.Created.IsZero() {
+		if m.isImage { // its configuration is asked, not the annotation
 			r.img.Created = m.created
 		}
 		return err
