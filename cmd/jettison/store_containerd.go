@@ -19,7 +19,7 @@ import (
 
 // containerdKind is the kind of stores that a containerd has.
 func containerdKind() kind {
-	return kind{name: "containerd", title: "a containerd", check: checkContainerd, open: withContainerd}
+	return kind{name: "containerd", title: "a containerd daemon", check: checkContainerd, open: withContainerd}
 }
 
 // checkContainerd refuses a namespace that cannot be one, and no time at all.
