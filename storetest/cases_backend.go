@@ -93,7 +93,7 @@ func declared(field string, has, says bool) error {
 	if has == says {
 		return nil
 	}
-	return fmt.Errorf("Config.%s declares %t, and the backend has %t", field, says, has)
+	return fmt.Errorf("field %s of Config declares %t, and the backend has %t", field, says, has)
 }
 
 // asItIs makes sure that run returns the very error of its function.
