@@ -156,6 +156,15 @@ func (n *names) forget(at int) {
 	}
 }
 
+// without takes an entry out of a list. Whoever drops many drops the first of the
+// list each time: nothing is moved for that.
 func without(list []int, at int) []int {
-	return slices.DeleteFunc(list, func(i int) bool { return i == at })
+	switch i := slices.Index(list, at); {
+	case i < 0:
+		return list
+	case i == 0:
+		return list[1:]
+	default:
+		return slices.Delete(list, i, i+1)
+	}
 }
