@@ -14,7 +14,7 @@ import (
 
 // A Service deletes images from a [Backend]. It keeps no state of its own but
 // that a prune is running, and is safe for concurrent use; several services may
-// share a backend.
+// share a backend. New makes one; the zero value is none.
 type Service struct {
 	backend   Backend
 	partial   bool

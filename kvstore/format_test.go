@@ -39,6 +39,12 @@ func TestNewWritesTheFormat(t *testing.T) {
 	})
 }
 
+func TestNewWithoutADatabase(t *testing.T) {
+	if _, err := kvstore.New(t.Context(), nil, nil); !errors.Is(err, jettison.ErrInvalidArgument) {
+		t.Errorf("New(nil) = %v, want InvalidArgument", err)
+	}
+}
+
 func TestNewerFormatIsRefused(t *testing.T) {
 	db := memkv.New()
 	put(t, db, "meta/format", "7")

@@ -44,8 +44,11 @@ var _ jettison.Backend = (*Store)(nil)
 // the defaults. Closing db stays with the caller.
 //
 // The error is a [*FormatError] if a newer version wrote the store, and of
-// class InvalidArgument if db holds keys but no store.
+// class InvalidArgument if db holds keys but no store, or is nil.
 func New(ctx context.Context, db kv.DB, opts *Options) (*Store, error) {
+	if db == nil {
+		return nil, class.Errorf(class.InvalidArgument, "the store has no database")
+	}
 	if opts == nil {
 		opts = &Options{}
 	}
