@@ -91,6 +91,7 @@ func badFiles(t testing.TB) []badInput {
 		{"xz", []byte("\xfd7zXZ\x00" + strings.Repeat("x", 600)), "only gzip and zstd", nil},
 		{"bzip2", []byte("BZh9" + strings.Repeat("x", 600)), "only gzip and zstd", nil},
 		{"truncated in an entry", whole[:30000], "ends too early, it is truncated (after entry 5323c68d", io.ErrUnexpectedEOF},
+		{"larger than any file", tooLarge(t), "ends too early", io.ErrUnexpectedEOF},
 		{"truncated in a header", whole[:700], "ends too early", io.ErrUnexpectedEOF},
 		{"truncated gzip", zipped[:len(zipped)-1000], "ends too early", io.ErrUnexpectedEOF},
 		{"truncated gzip header", zipped[:5], "ends too early", io.ErrUnexpectedEOF},
@@ -101,6 +102,16 @@ func badFiles(t testing.TB) []badInput {
 		{"path upwards on the way", pack(t, append(unpack(t, whole), file{name: "a/../../evil"})...), "leaves the directory", nil},
 		{"absolute path", pack(t, append(unpack(t, whole), file{name: "/etc/passwd"})...), "leaves the directory", nil},
 	}
+}
+
+// tooLarge is an archive whose entry says that it has an exabyte.
+func tooLarge(t testing.TB) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := tar.NewWriter(&out).WriteHeader(&tar.Header{Name: "layer.tar", Size: 1 << 60, Format: tar.FormatGNU}); err != nil {
+		t.Fatal(err)
+	}
+	return append(out.Bytes(), "layer"...)
 }
 
 // edited is a tar archive made by an engine in which the entries whose name

@@ -86,6 +86,10 @@ func newEntry(header *tar.Header, file *os.File) (string, entry, error) {
 
 // tarError explains why the entry after last could not be read.
 func tarError(last string, err error) error {
+	var seek *fs.PathError
+	if errors.As(err, &seek) && seek.Op == "seek" { // over an entry larger than any file
+		err = io.ErrUnexpectedEOF
+	}
 	damaged, short := errors.Is(err, tar.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
 	case last == "" && (damaged || short): // whatever it is, it does not begin as one
