@@ -38,7 +38,9 @@
 // the layers of what the name means now; if not, the name has moved, and it is counted
 // for what the name means and for every image with those layers. It mounts what
 // Kubernetes notes, and what snapshots lie on that it holds. It runs while it has a
-// process, and when the daemon cannot tell.
+// process, and when the daemon cannot tell. One that does not run yields to force when
+// the image is deleted by its ID; when force takes the last name, it keeps the image,
+// too (rule D5), as Docker's service over containerd has it.
 //
 // Docker keeps a container that does not run as a snapshot with a lease of its
 // name: that is a container which does not run. Any other snapshot on an image's
