@@ -40,8 +40,8 @@ func (db *DB) commitLog(ctx context.Context, base head, c *changes) error {
 		}
 	}
 	if _, unknown := err.(*UnknownError); !unknown { //nolint:errorlint // replace made it just now
-		// What is left goes with the next log.
-		_, _ = db.do(ctx, base, clientv3.OpDelete(db.keys.log(base.token, id), clientv3.WithPrefix()))
+		// This is tried once: what is left goes with the next log.
+		_, _ = db.try(ctx, base, []clientv3.Op{clientv3.OpDelete(db.keys.log(base.token, id), clientv3.WithPrefix())})
 	}
 	return err
 }

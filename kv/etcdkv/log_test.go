@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/jettison-oci/jettison/internal/class"
 	"github.com/jettison-oci/jettison/kv"
 	"github.com/jettison-oci/jettison/kv/etcdkv"
 )
@@ -201,4 +202,26 @@ func TestLogsRace(t *testing.T) {
 	if logs := f.names("/jettison/log/"); len(logs) > 0 {
 		t.Errorf("logs are left: %q", logs)
 	}
+}
+
+// An update whose log the server does not take ends, though what is left of it cannot
+// be removed either.
+func TestLogOfAServerThatIsGone(t *testing.T) {
+	f, db := open(t, &etcdkv.Options{MaxOps: 8, CommitTimeout: 50 * time.Millisecond})
+	removals := 0
+	f.faulty(func(r *pb.TxnRequest) fault {
+		if len(r.Success) == 1 && r.Success[0].GetRequestDeleteRange() != nil {
+			if removals++; removals > 1 {
+				return fault{} // so that the test ends
+			}
+		}
+		return fault{err: errLost}
+	})
+	err := putAll(t.Context(), db, many("a", 30, "1"))
+	checkOneClass(t, err, class.Unavailable)
+	if removals != 1 || errors.As(err, new(*etcdkv.UnknownError)) {
+		t.Errorf("got error %v after %d tries to remove the log, want one that nothing has changed after one", err, removals)
+	}
+	f.faulty(nil)
+	checkEntries(t, db, map[string]string{})
 }
