@@ -24,8 +24,11 @@ func (db *DB) commit(ctx context.Context, base head, c *changes) error {
 	if pieces > 1 {
 		return db.commitLog(ctx, base, c)
 	}
-	next := db.keys.newHead()
-	return db.replace(ctx, base, next, db.ops(first)...)
+	err := db.replace(ctx, base, db.keys.newHead(), db.ops(first)...)
+	if errors.As(err, new(*LimitError)) {
+		return db.commitLog(ctx, base, c) // nothing has changed so far
+	}
+	return err
 }
 
 // perOp is the number of bytes that an operation takes besides the key and the

@@ -45,8 +45,9 @@
 // # Limits
 //
 // Keys have at most 4 KiB, values at most 1 MiB: documents of indexes that are larger
-// are refused. The server's --max-request-bytes must not be below its default, nor
-// --max-txn-ops below Options.MaxOps; else an Update gets a [*LimitError].
+// are refused. The server's --max-request-bytes must not be below its default; else an
+// Update gets a [*LimitError], and nothing has changed. Where --max-txn-ops is below
+// Options.MaxOps, updates take more requests.
 //
 // What a server keeps of the past is
 // compacted, by the rules of the cluster; a transaction that lasts longer than that

@@ -71,7 +71,7 @@ type LimitError struct {
 
 // Error names the flag and what this package needs.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("etcd: the server's %s is too low for this store; it must not be below etcd's default, nor below Options.MaxOps: %v", e.Flag, e.Err)
+	return fmt.Sprintf("etcd: the server's %s is too low for this store; it must not be below etcd's default: %v", e.Flag, e.Err)
 }
 
 // Unwrap returns Err.

@@ -20,9 +20,10 @@ type Options struct {
 	// see each other, but the prefix of one must not begin with that of another.
 	// The default is "/jettison/".
 	Prefix string
-	// MaxOps is the most operations that are put into one transaction of etcd. It
-	// must not exceed the server's --max-txn-ops, and be 8 at least. The default is
-	// 128, which is the server's.
+	// MaxOps is the most operations that are put into one transaction of etcd, 8 at
+	// least. The default is 128, which is that of the server's --max-txn-ops. A server
+	// that takes fewer is sent the updates that do not fit in smaller pieces, after it
+	// has refused them.
 	MaxOps int
 	// CommitTimeout is how long a commit is tried when the server does not say what
 	// became of it: once the function of an Update has returned, no context ends

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/pkg/errors"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 
@@ -88,7 +89,7 @@ func (db *DB) settle(ctx context.Context, h head, c *changes) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for batch := range c.batches(db.maxOps, db.perOp()) {
-		group.Go(func() error { return db.step(inner, "settle an update", h, db.ops(batch)) })
+		group.Go(func() error { return db.apply(inner, h, batch) })
 	}
 	err := group.Wait()
 	if err == nil {
@@ -101,6 +102,21 @@ func (db *DB) settle(ctx context.Context, h head, c *changes) error {
 		return nil
 	}
 	return err
+}
+
+// apply makes changes of the log that h names in the entries: by halves when they are
+// too many for the server, because the update is made, whatever was thought of its
+// limits.
+func (db *DB) apply(ctx context.Context, h head, batch []change) error {
+	err := db.step(ctx, "settle an update", h, db.ops(batch))
+	if len(batch) == 1 || !errors.As(err, new(*LimitError)) {
+		return err
+	}
+	half := len(batch) / 2
+	if err := db.apply(ctx, h, batch[:half]); err != nil {
+		return err
+	}
+	return db.apply(ctx, h, batch[half:])
 }
 
 // settled returns the present state once it has no log.

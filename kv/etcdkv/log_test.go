@@ -225,3 +225,24 @@ func TestLogOfAServerThatIsGone(t *testing.T) {
 	f.faulty(nil)
 	checkEntries(t, db, map[string]string{})
 }
+
+// A server that takes fewer operations than it was thought to gets more requests: for
+// updates that should have fitted one transaction, and for those that are settled.
+func TestServerTakesFewerOperations(t *testing.T) {
+	f, db := open(t, &etcdkv.Options{MaxOps: 50})
+	f.mu.Lock()
+	f.maxOps = 16
+	f.mu.Unlock()
+	want := map[string]string{}
+	for _, n := range []int{10, 30, 120, 1} {
+		update := many(fmt.Sprintf("%d/", n), n, "1")
+		if err := putAll(t.Context(), db, update); err != nil {
+			t.Fatalf("an update of %d entries: %v", n, err)
+		}
+		want = both(want, update)
+		checkEntries(t, db, want)
+		if logs := f.names("/jettison/log/"); len(logs) > 0 {
+			t.Errorf("logs are left after an update of %d entries: %q", n, logs)
+		}
+	}
+}
