@@ -138,7 +138,7 @@ func (db *DB) findOut(ctx context.Context, base, next head) error {
 		case err == nil:
 			return errOvertaken
 		case errors.As(err, &compacted) || pause(ctx, try) != nil:
-			return &UnknownError{Err: err}
+			return unknown(err)
 		}
 	}
 }

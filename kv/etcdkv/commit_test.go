@@ -7,6 +7,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/jettison-oci/jettison/internal/class"
@@ -145,6 +146,25 @@ func TestCommitThatFails(t *testing.T) {
 			t.Errorf("got %v, want an UnknownError", err)
 		}
 	})
+}
+
+// What is not known has one class, also when the reason has another: here it is damage.
+func TestUnknownHasOneClass(t *testing.T) {
+	f, db := open(t, &etcdkv.Options{CommitTimeout: 100 * time.Millisecond})
+	tries := 0
+	f.faulty(func(*pb.TxnRequest) fault {
+		if tries++; tries == 1 {
+			f.revision++
+			f.set(&mvccpb.KeyValue{Key: []byte("/jettison/head"), Value: []byte("x"), Version: 1})
+			return fault{err: errLost}
+		}
+		return fault{}
+	})
+	err := putAll(t.Context(), db, map[string]string{"a": "1"})
+	if !errors.As(err, new(*etcdkv.UnknownError)) {
+		t.Errorf("got %v, want an UnknownError", err)
+	}
+	checkOneClass(t, err, class.Unavailable)
 }
 
 // An update that another process has overtaken runs again on the newer state, until

@@ -27,6 +27,15 @@ type UnknownError struct {
 	Err error
 }
 
+// unknown is the error of a commit that could not be found out about. An error has one
+// class, so of one that has another only the text stays.
+func unknown(err error) error {
+	if !class.Is(err, class.Unavailable) {
+		err = errors.New(err.Error())
+	}
+	return &UnknownError{Err: err}
+}
+
 // Error says what is not known, and why.
 func (e *UnknownError) Error() string {
 	return fmt.Sprintf("etcd: whether the update was made is not known; look at the store before trying again: %v", e.Err)
