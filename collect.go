@@ -63,21 +63,19 @@ func (r *RemoveReport) claim(gone func(digest.Digest) bool) {
 }
 
 // revoke takes back that images were deleted which another program has named again
-// meanwhile, and reports them as kept.
-func (r *RemoveReport) revoke(ctx context.Context, c change) error {
-	back := make(map[digest.Digest]bool)
-	for _, step := range r.done {
-		is, err := c.isBack(ctx, step)
-		if err != nil {
-			return err
+// meanwhile, and reports them as kept. After an error it has done so with those of
+// which it is known.
+func (r *RemoveReport) revoke(ctx context.Context, c change) (err error) {
+	r.done = slices.DeleteFunc(r.done, func(step Step) (is bool) {
+		if err == nil {
+			is, err = c.isBack(ctx, step)
 		}
 		if is {
-			back[step.Image] = true
 			r.Kept = append(slices.Clip(r.Kept), Kept{Image: step.Image, Why: WhyNamed})
 		}
-	}
-	r.done = slices.DeleteFunc(r.done, func(step Step) bool { return step.deletes() && back[step.Image] })
-	return nil
+		return is
+	})
+	return err
 }
 
 // isBack reports whether the step has deleted an image that is there.
