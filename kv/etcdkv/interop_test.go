@@ -74,7 +74,7 @@ func TestInteropMajority(t *testing.T) {
 
 // A user who may only read, and one who may not even do that, are Unavailable; views
 // need no right to write.
-func TestInteropRights(t *testing.T) {
+func TestInteropPermissions(t *testing.T) {
 	d := newDaemon(t)
 	root := client(t, d.address)
 	db := openAt(t, d.address, nil)
