@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -322,28 +321,13 @@ func attested(desc ocispec.Descriptor) digest.Digest {
 	return about
 }
 
-// describe gives the index what its images say together: when the newest of
-// them was made, and the labels that all have.
+// describe gives the index what its images say together.
 func (f *flattened) describe(img *Image) {
-	dated := !img.Created.IsZero()
-	first := true
+	shared := indexdoc.NewShared(img.Created)
 	for _, part := range f.parts {
-		if part.image.Manifest == "" || part.image.Platform.OS == "unknown" {
-			continue // an artifact, an attestation
+		if part.image.Manifest != "" { // else an artifact
+			shared.Add(part.image.Platform.OS, part.image.Created, part.image.Labels)
 		}
-		if !dated && part.image.Created.After(img.Created) {
-			img.Created = part.image.Created
-		}
-		if first {
-			img.Labels = maps.Clone(part.image.Labels)
-		}
-		first = false
-		maps.DeleteFunc(img.Labels, func(key, value string) bool {
-			other, ok := part.image.Labels[key]
-			return !ok || other != value
-		})
 	}
-	if len(img.Labels) == 0 {
-		img.Labels = nil
-	}
+	img.Created, img.Labels = shared.Created, shared.Labels
 }

@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/internal/indexdoc"
 )
 
 // A graph is the images of one state of the layout, with what they need.
@@ -195,10 +196,10 @@ func (b *builder) addTree(ctx context.Context, t *tree) error {
 	}
 	slices.Sort(b.record.Indexes)
 	b.record.Subject = t.root.subject
-	if t.root.index != nil || !t.root.isImage() {
+	if !t.root.isImage() {
 		b.record.Created = t.root.created
 	}
-	together := common{dated: !t.root.created.IsZero()}
+	shared := indexdoc.NewShared(t.root.created)
 	var damage error
 	for _, l := range t.leaves {
 		m, cfg, err := b.addLeaf(ctx, l)
@@ -208,12 +209,17 @@ func (b *builder) addTree(ctx context.Context, t *tree) error {
 		if damage == nil {
 			damage = err
 		}
-		if t.root.index != nil {
-			b.record.Manifests = append(b.record.Manifests, m)
-			together.add(&b.record, l, m, cfg)
-		} else {
+		if t.root.index == nil {
 			b.describe(m, cfg)
+			continue
 		}
+		b.record.Manifests = append(b.record.Manifests, m)
+		if cfg != nil && l.node.isImage() {
+			shared.Add(cfg.OS, cfg.created(), cfg.Config.Labels)
+		}
+	}
+	if t.root.index != nil {
+		b.record.Created, b.record.Labels = shared.Created, shared.Labels
 	}
 	return damage
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/jettison-oci/jettison"
 	"github.com/jettison-oci/jettison/imagestore"
+	"github.com/jettison-oci/jettison/storetest"
 )
 
 // platforms runs fn on the images of a layout and their platforms.
@@ -190,6 +191,22 @@ func TestSparseIndex(t *testing.T) {
 	if _, err := jettison.New(open(t, dir), nil).ImageDelete(t.Context(), "multi:1.0", jettison.RemoveOptions{}); err != nil {
 		t.Error(err)
 	}
+}
+
+// What lies in an index beside its images takes no label from it (P4).
+func TestIndexWithMoreThanImages(t *testing.T) {
+	img := storetest.Spec{Name: "app", Labels: map[string]string{"team": "a"}}.Image()
+	dir := newLayout(t, func(dir string) []ocispec.Descriptor {
+		config := put(t, dir, ocispec.MediaTypeImageConfig, []byte(`{"of":"no layers"}`))
+		more := put(t, dir, ocispec.MediaTypeImageManifest, ocispec.Manifest{Config: config})
+		return []ocispec.Descriptor{named(putIndex(t, dir, putImage(t, dir, img), more), "multi:1.0")}
+	})
+	platforms(t, dir, func(stores jettison.Stores, _ jettison.PlatformStore) error {
+		if diff := cmp.Diff(map[string]string{"team": "a"}, onlyIndex(t, stores).Labels); diff != "" {
+			t.Errorf("labels (-want +got):\n%s", diff)
+		}
+		return nil
+	})
 }
 
 // What is about an image is found by its subject, down the whole line, and what

@@ -161,6 +161,14 @@ func (d directory) readConfig(ctx context.Context, desc ocispec.Descriptor) (*co
 	return &cfg, from, nil
 }
 
+// created is when the image was made; zero if the configuration does not say.
+func (c *config) created() time.Time {
+	if c.Created == nil {
+		return time.Time{}
+	}
+	return c.Created.UTC()
+}
+
 // chains are the chain IDs of the layers, base to top; none when the
 // configuration does not tell of them, one by one.
 func (c *config) chains(layers int) []digest.Digest {

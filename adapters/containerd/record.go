@@ -12,6 +12,7 @@ import (
 
 	"github.com/jettison-oci/jettison/imagestore"
 	"github.com/jettison-oci/jettison/internal/class"
+	"github.com/jettison-oci/jettison/internal/indexdoc"
 )
 
 // attested is the annotation by which BuildKit says in an index which manifest an
@@ -60,9 +61,9 @@ func (o owned) layerBytes() int64 {
 type recorder struct {
 	*state
 	img imagestore.Image
-	// of an index: the manifests that were seen, and what the images have in common.
-	seen     map[digest.Digest]bool
-	labelled bool
+	// of an index: the manifests that were seen, and what the images say together.
+	seen   map[digest.Digest]bool
+	shared *indexdoc.Shared
 }
 
 // describe reads the target.
@@ -84,16 +85,14 @@ func (r *recorder) describe(ctx context.Context, target ocispec.Descriptor) erro
 		}
 		return err
 	}
-	dated := !r.img.Created.IsZero()
+	r.shared = indexdoc.NewShared(r.img.Created)
 	r.img.Manifests = []imagestore.Manifest{}
 	r.seen = map[digest.Digest]bool{target.Digest: true}
-	if err := r.index(ctx, doc, 1, dated); err != nil {
+	if err := r.index(ctx, doc, 1); err != nil {
 		return err
 	}
+	r.img.Created, r.img.Labels = r.shared.Created, r.shared.Labels
 	slices.Sort(r.img.Indexes)
-	if len(r.img.Labels) == 0 {
-		r.img.Labels = nil
-	}
 	return nil
 }
 
@@ -138,7 +137,7 @@ func (r *recorder) manifest(ctx context.Context, id digest.Digest, doc *document
 }
 
 // index notes what an index lists, that of nested ones in their place.
-func (r *recorder) index(ctx context.Context, doc *document, depth int, dated bool) error {
+func (r *recorder) index(ctx context.Context, doc *document, depth int) error {
 	for _, desc := range doc.Manifests {
 		if r.seen[desc.Digest] || depth > imagestore.MaxNesting {
 			continue
@@ -152,7 +151,7 @@ func (r *recorder) index(ctx context.Context, doc *document, depth int, dated bo
 			return err
 		case listed.Manifests != nil:
 			r.img.Indexes = append(r.img.Indexes, desc.Digest)
-			if err := r.index(ctx, listed, depth+1, dated); err != nil {
+			if err := r.index(ctx, listed, depth+1); err != nil {
 				return err
 			}
 		default:
@@ -161,7 +160,9 @@ func (r *recorder) index(ctx context.Context, doc *document, depth int, dated bo
 				return err
 			}
 			r.list(desc, p)
-			r.share(p, dated)
+			if p.isImage {
+				r.shared.Add(p.platform.OS, p.created, p.labels)
+			}
 		}
 	}
 	return nil
@@ -183,25 +184,6 @@ func (r *recorder) list(desc ocispec.Descriptor, p part) {
 		}
 	}
 	r.img.Manifests = append(r.img.Manifests, m)
-}
-
-// share gives an index what its images say together: when the newest was made,
-// and the labels that all have.
-func (r *recorder) share(p part, dated bool) {
-	if !p.isImage || p.platform.OS == "unknown" {
-		return
-	}
-	if !dated && p.created.After(r.img.Created) {
-		r.img.Created = p.created
-	}
-	if !r.labelled {
-		r.img.Labels = maps.Clone(p.labels)
-	}
-	r.labelled = true
-	maps.DeleteFunc(r.img.Labels, func(key, value string) bool {
-		other, ok := p.labels[key]
-		return !ok || other != value
-	})
 }
 
 // top is the topmost layer that a manifest is unpacked to, or empty.

@@ -1,6 +1,6 @@
 // Package indexdoc changes the documents of image indexes and leaves every byte
 // that the change is not about as it was: unknown fields, annotations, order and
-// white space.
+// white space. It also says what the images of an index have in common.
 package indexdoc
 
 import (
