@@ -43,9 +43,9 @@ type IndexSpec struct {
 // images, and has the labels that all of its images have.
 //
 // An index that is there stays as it is, but gets of its manifests those that it
-// was lacking. The error is of class
-// InvalidArgument when a document is malformed, lists nothing, or nests deeper
-// than [MaxNesting]; the others are those of [Store.Create].
+// was lacking. The error is of class InvalidArgument when a document is malformed,
+// lists nothing, or nests deeper than [MaxNesting]; the others are those of
+// [Store.Create].
 func (s *Store) CreateIndex(ctx context.Context, spec IndexSpec) (Image, error) {
 	if err := s.writable(); err != nil {
 		return Image{}, err

@@ -172,7 +172,8 @@ func (l *loader) setLayers(img *image, by string, layers []layer) error {
 	return nil
 }
 
-// settleNames leaves each name with the last image that has it.
+// settleNames leaves each name with the last image that has it. No more names are
+// added after it.
 func (l *loader) settleNames() {
 	last := make(map[string]*image)
 	for _, img := range l.images {

@@ -111,9 +111,9 @@ type Skipped struct {
 // Signatures, software bills of materials and the like are loaded when they say
 // what they are about, by their manifest or their tag, and with a platform asked
 // for, only when that is loaded too; whatever else is no image is skipped and
-// reported. Parent links come from a
-// docker-archive, and only where the history and the layers of the parent
-// begin those of the child and the parent is loaded too or in the store.
+// reported. Parent links come from a docker-archive, and only where the history
+// and the layers of the parent begin those of the child and the parent is loaded
+// too or in the store.
 //
 // A named pipe is read as a stream. The context is obeyed until the commit
 // begins, also while nobody writes to the pipe. Loads may run at the same time.
