@@ -26,6 +26,7 @@ type fake struct {
 	mu        sync.Mutex
 	revision  int64
 	compacted int64
+	behind    int64                                 // revisions that the member has not seen that answers by itself
 	pairs     btree.Map[string, []*mvccpb.KeyValue] // each version of a key; one that is deleted has version 0
 	late      []*pb.TxnRequest                      // to be done before the next request
 	calls     map[string]int                        // requests by kind
@@ -108,17 +109,21 @@ func (f *fake) Range(_ context.Context, r *pb.RangeRequest) (*pb.RangeResponse, 
 	if err := f.begin("range"); err != nil {
 		return nil, err
 	}
+	present := f.revision
+	if r.Serializable {
+		present -= f.behind
+	}
 	switch {
-	case r.Revision > f.revision:
+	case r.Revision > present:
 		return nil, rpctypes.ErrGRPCFutureRev
 	case r.Revision > 0 && r.Revision < f.compacted:
 		return nil, rpctypes.ErrGRPCCompacted
 	}
 	at := r.Revision
 	if at == 0 {
-		at = f.revision
+		at = present
 	}
-	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: f.revision}}
+	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: present}}
 	f.ascend(r.Key, r.RangeEnd, at, func(pair *mvccpb.KeyValue) bool {
 		if r.Limit > 0 && int64(len(resp.Kvs)) == r.Limit {
 			resp.More = true
