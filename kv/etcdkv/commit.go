@@ -121,6 +121,9 @@ func (db *DB) try(ctx context.Context, guard head, ops []clientv3.Op) (bool, err
 		If(clientv3.Compare(clientv3.Value(db.keys.head()), "=", guard.value)).
 		Then(ops...).
 		Commit()
+	if tooLarge(err) {
+		err = rpctypes.ErrRequestTooLarge
+	}
 	return err == nil && resp.Succeeded, err
 }
 

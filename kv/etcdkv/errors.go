@@ -3,6 +3,7 @@ package etcdkv
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/pkg/errors"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -143,6 +144,13 @@ func refused(err error) bool {
 	default:
 		return false
 	}
+}
+
+// tooLarge reports whether a request was so much larger than the server takes that not
+// even etcd saw it. Its transport says so with a code that has other meanings. A
+// client could say the same of an answer, but those to transactions are small.
+func tooLarge(err error) bool {
+	return status.Code(err) == codes.ResourceExhausted && strings.Contains(err.Error(), "received message larger than max")
 }
 
 // native returns the error of a context for that of a server of which the context,

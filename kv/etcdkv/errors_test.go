@@ -79,11 +79,13 @@ func TestNoServer(t *testing.T) {
 
 // A server that takes less than this package sends is told apart, with the flag.
 func TestLimits(t *testing.T) {
+	byTransport := status.Error(codes.ResourceExhausted, "grpc: received message larger than max (1229308 vs. 1048576)")
 	for answer, flag := range map[error]string{
 		rpctypes.ErrGRPCTooManyOps:      "--max-txn-ops",
 		rpctypes.ErrGRPCRequestTooLarge: "--max-request-bytes",
+		byTransport:                     "--max-request-bytes",
 	} {
-		f, db := open(t, nil)
+		f, db := open(t, &etcdkv.Options{CommitTimeout: 50 * time.Millisecond})
 		f.faulty(func(*pb.TxnRequest) fault { return fault{err: answer} })
 		err := putAll(t.Context(), db, map[string]string{"a": "1"})
 		var limit *etcdkv.LimitError
