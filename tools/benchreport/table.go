@@ -103,6 +103,11 @@ func peerTables() []table {
 			{"in process: remove one image of %s by its name", "Containerd/process/images/one"},
 			{"in process: remove all of %s images, each", "Containerd/process/images/all"},
 		}},
+		{"etcd", []column{
+			{"etcd", "etcd-µs", duration},
+			{"Jettison", "jettison-µs", duration},
+			{"Jettison / etcd", "jettison/etcd", number},
+		}, []row{{"entries: %s", "Update/entries"}}},
 		{"podman", []column{
 			{"Jettison", "jettison-µs", duration},
 			{"Jettison, in process", "library-µs", duration},
