@@ -2,6 +2,7 @@ package ocilayout
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 
@@ -180,9 +181,10 @@ func (g *graph) lostTo(later *graph, record imagestore.Image) imagestore.Removed
 		}
 	}
 	lose(record.Content)
-	for _, top := range topsOf(record) {
-		for chain := top; chain != "" && g.layers[chain] != nil && later.layers[chain] == nil; chain = g.layers[chain].Parent {
-			if slices.ContainsFunc(gone.Layers, func(l imagestore.Layer) bool { return l.ChainID == chain }) {
+	tops := topsOf(record)
+	for i, top := range tops {
+		for chain := range g.below(top) {
+			if later.layers[chain] != nil || g.isBelow(tops[i+1:], chain) { // it goes with the last that holds it (D12)
 				break
 			}
 			gone.Layers = append(gone.Layers, *g.layers[chain])
@@ -190,4 +192,25 @@ func (g *graph) lostTo(later *graph, record imagestore.Image) imagestore.Removed
 		}
 	}
 	return gone
+}
+
+// below are the chain IDs of a layer and of those under it, top to base.
+func (g *graph) below(top digest.Digest) iter.Seq[digest.Digest] {
+	return func(yield func(digest.Digest) bool) {
+		for chain := top; g.layers[chain] != nil && yield(chain); {
+			chain = g.layers[chain].Parent
+		}
+	}
+}
+
+// isBelow reports whether the chain is that of one of the layers, or of one under it.
+func (g *graph) isBelow(tops []digest.Digest, chain digest.Digest) bool {
+	return slices.ContainsFunc(tops, func(top digest.Digest) bool {
+		for below := range g.below(top) {
+			if below == chain {
+				return true
+			}
+		}
+		return false
+	})
 }

@@ -229,10 +229,10 @@ func (s imageStore) lostSince(before *graph, id digest.Digest) imagestore.Remove
 	for _, b := range slices.Backward(o.content) {
 		lose(b)
 	}
-	for _, top := range o.tops {
+	for i, top := range o.tops {
 		for l := top; l != nil; l = l.below {
 			now := s.graph.layers[l.ChainID]
-			if now != nil && now.Holders > 0 || slices.ContainsFunc(gone.Layers, func(other imagestore.Layer) bool { return other.ChainID == l.ChainID }) {
+			if now != nil && now.Holders > 0 || l.isBelow(o.tops[i+1:]) { // it goes with the last that holds it (D12)
 				break
 			}
 			gone.Layers = append(gone.Layers, l.Layer)
@@ -243,4 +243,14 @@ func (s imageStore) lostSince(before *graph, id digest.Digest) imagestore.Remove
 		}
 	}
 	return gone
+}
+
+// isBelow reports whether the layer is one of these, or under one of them.
+func (l *layer) isBelow(tops []*layer) bool {
+	return slices.ContainsFunc(tops, func(above *layer) bool {
+		for above != nil && above != l {
+			above = above.below
+		}
+		return above != nil
+	})
 }
