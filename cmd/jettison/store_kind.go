@@ -69,7 +69,7 @@ func (s *settings) checkStoreName() error {
 func isForeign(name string, colon bool) bool {
 	foreign := []string{"docker"}
 	if colon {
-		foreign = append(foreign, "containers-storage", "dir", "docker-archive", "docker-daemon", "oci-archive")
+		foreign = append(foreign, "containers-storage", "dir", "docker-archive", "docker-daemon", "etcd", "oci-archive")
 		for _, k := range kinds() {
 			foreign = append(foreign, k.name)
 		}
