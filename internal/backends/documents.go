@@ -37,11 +37,7 @@ type Spoiler interface {
 // List makes a list of images where the backend has such.
 func (o *Opened) List(t testing.TB, name string, instances []digest.Digest) digest.Digest {
 	t.Helper()
-	lister, ok := o.engine.(Lister)
-	if !ok {
-		t.Fatal("the engine makes no lists")
-	}
-	id, err := lister.List(t.Context(), name, instances)
+	id, err := engineOf[Lister](t, o, "makes no lists").List(t.Context(), name, instances)
 	if err != nil {
 		t.Fatalf("list %s: %v", name, err)
 	}
@@ -51,9 +47,15 @@ func (o *Opened) List(t testing.TB, name string, instances []digest.Digest) dige
 // Spoiler spoils the documents of images where the backend can do without.
 func (o *Opened) Spoiler(t testing.TB) Spoiler {
 	t.Helper()
-	spoiler, ok := o.engine.(Spoiler)
+	return engineOf[Spoiler](t, o, "spoils no documents")
+}
+
+// engineOf is the engine with a further ability.
+func engineOf[T any](t testing.TB, o *Opened, lacks string) T {
+	t.Helper()
+	engine, ok := o.engine.(T)
 	if !ok {
-		t.Fatal("the engine spoils no documents")
+		t.Fatalf("the engine %s", lacks)
 	}
-	return spoiler
+	return engine
 }

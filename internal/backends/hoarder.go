@@ -37,9 +37,5 @@ func (o *Opened) There(t testing.TB, dgst digest.Digest) bool {
 
 func (o *Opened) hoarder(t testing.TB) Hoarder {
 	t.Helper()
-	hoarder, ok := o.engine.(Hoarder)
-	if !ok {
-		t.Fatal("the store collects no garbage")
-	}
-	return hoarder
+	return engineOf[Hoarder](t, o, "collects no garbage")
 }
